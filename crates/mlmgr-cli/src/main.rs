@@ -1,0 +1,2 @@
+//! The `mlmgr` program.
+fn main() {}

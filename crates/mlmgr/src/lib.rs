@@ -1,0 +1,1 @@
+//! Finds, fetches, verifies, keeps, updates and runs on-device models.

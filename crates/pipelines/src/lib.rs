@@ -1,0 +1,1 @@
+//! Runs tasks: a tokenizer or processor around a runtime session.

@@ -1,0 +1,1 @@
+//! Keeps a verified copy of Remote Settings collections and their attachments.

@@ -1,0 +1,1 @@
+//! Loads, optimises, plans and runs ONNX models on candle.

@@ -1,0 +1,135 @@
+//! What a server answered.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures::{TryStreamExt, stream::BoxStream};
+use url::Url;
+
+use crate::{Error, ErrorKind};
+
+/// A body that arrives in pieces.
+pub type ByteStream = BoxStream<'static, Result<Bytes, Error>>;
+
+/// Response headers; names are compared without regard to case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+/// A redirect that was followed on the way to the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Redirect {
+    /// The address that redirected.
+    pub url: Url,
+    /// Its status, 301 to 308.
+    pub status: u16,
+    /// Its headers.
+    pub headers: Headers,
+}
+
+/// An answer: its head, and a body still to be read.
+#[non_exhaustive]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The address that answered, after redirects.
+    pub url: Url,
+    /// The headers of the answer.
+    pub headers: Headers,
+    /// The redirects followed, first to last.
+    pub redirects: Vec<Redirect>,
+    /// The body; it ends with [`ErrorKind::TooLarge`] rather than exceed the request's limit.
+    pub body: ByteStream,
+}
+
+impl Headers {
+    /// Returns the first value of `name`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Returns all names and values in the order they were sent.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Returns how long `Retry-After` asks to wait, from seconds or from a date compared with `now`.
+    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        let value = self.get("retry-after")?.trim();
+        match value.parse() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => {
+                let date = httpdate::parse_http_date(value).ok()?;
+                Some(date.duration_since(now).unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl FromIterator<(String, String)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(headers: I) -> Self {
+        Self(headers.into_iter().collect())
+    }
+}
+
+impl Response {
+    /// Creates an answer that came without redirects.
+    pub fn new(status: u16, url: Url, headers: Headers, body: ByteStream) -> Self {
+        Self { status, url, headers, redirects: Vec::new(), body }
+    }
+
+    /// Returns the answer if its status is in 200..=299.
+    ///
+    /// # Errors
+    ///
+    /// The error that the status stands for, with `Retry-After` as sent.
+    pub fn success(self) -> Result<Self, Error> {
+        if (200..=299).contains(&self.status) {
+            return Ok(self);
+        }
+        let retry_after = self.headers.retry_after(SystemTime::now());
+        Err(Error::from_status(self.status, &self.url).with_retry_after(retry_after))
+    }
+
+    /// Reads the whole body into memory; the request's limit bounds it.
+    ///
+    /// # Errors
+    ///
+    /// As the body: [`ErrorKind::Unreachable`], [`ErrorKind::Timeout`] or [`ErrorKind::TooLarge`].
+    pub async fn bytes(mut self) -> Result<Bytes, Error> {
+        let Some(first) = self.body.try_next().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.body.try_next().await? else { return Ok(first) };
+        let mut whole = BytesMut::from(first);
+        whole.extend_from_slice(&second);
+        while let Some(piece) = self.body.try_next().await? {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("url", &self.url.as_str())
+            .field("headers", &self.headers)
+            .field("redirects", &self.redirects)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Passes `body` through, and ends it with [`ErrorKind::TooLarge`] before a piece would take it past `max`
+/// bytes.
+pub(crate) fn limited(body: ByteStream, max: u64, url: Url) -> ByteStream {
+    Box::pin(futures::stream::try_unfold((body, max, url), |(mut body, left, url)| async move {
+        let Some(piece) = body.try_next().await? else { return Ok(None) };
+        match left.checked_sub(piece.len() as u64) {
+            Some(left) => Ok(Some((piece, (body, left, url)))),
+            None => Err(Error::new(ErrorKind::TooLarge, &url)),
+        }
+    }))
+}
