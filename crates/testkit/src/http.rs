@@ -1,0 +1,1 @@
+//! A small HTTP server on loopback that logs requests and injects faults.

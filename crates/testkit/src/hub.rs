@@ -1,0 +1,1 @@
+//! A model hub on loopback, in either layout.

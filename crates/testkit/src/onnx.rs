@@ -1,0 +1,1 @@
+//! Builds ONNX models and reads recorded inputs and outputs.

@@ -1,0 +1,1 @@
+//! Throw-away certificate chains and content signatures.

@@ -1,0 +1,1 @@
+//! A signing settings server on loopback.
