@@ -1,0 +1,3 @@
+//! The test servers do what they say: a mistake here would hide one elsewhere.
+
+mod http;
