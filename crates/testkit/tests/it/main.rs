@@ -1,3 +1,4 @@
 //! The test servers do what they say: a mistake here would hide one elsewhere.
 
 mod http;
+mod onnx;
