@@ -1,2 +1,72 @@
-//! Repository automation.
-fn main() {}
+//! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else.
+
+mod repo;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// One command of this program.
+#[derive(Debug)]
+struct Command {
+    name: &'static str,
+    /// What may follow the name.
+    arguments: &'static str,
+    /// One line of help.
+    about: &'static str,
+    run: fn(&[String]) -> Result<(), String>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "test",
+        arguments: "",
+        about: "Run every check and every test, with the time each took",
+        run: |arguments| without(arguments).and_then(|()| test::run()),
+    },
+    Command {
+        name: "tidy",
+        arguments: "",
+        about: "Check the rules that the compiler does not: layers, owners, file shapes, documents",
+        run: |arguments| without(arguments).and_then(|()| tidy::run()),
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        eprint!("{}", help());
+        return ExitCode::from(2);
+    };
+    if ["help", "--help", "-h"].contains(&name.as_str()) || rest.iter().any(|it| it == "--help" || it == "-h")
+    {
+        print!("{}", help());
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        eprintln!("error: there is no command {name:?}; `cargo xtask --help` lists them");
+        return ExitCode::from(2);
+    };
+    match (command.run)(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() -> String {
+    let mut text = "Usage: cargo xtask <command>\n\n".to_owned();
+    for Command { name, arguments, about, .. } in COMMANDS {
+        text.push_str(&format!("  {:<28} {about}\n", format!("{name} {arguments}").trim_end()));
+    }
+    text
+}
+
+fn without(arguments: &[String]) -> Result<(), String> {
+    match arguments.first() {
+        None => Ok(()),
+        Some(first) => Err(format!("this command takes no argument, not even {first:?}")),
+    }
+}
