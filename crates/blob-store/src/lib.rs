@@ -1,1 +1,23 @@
 //! Keeps verified bytes under their content id, with named manifests, on a file system or an object store.
+//!
+//! Layer 1. Knows nothing of networks, hubs' protocols or what is in the files.
+
+mod blobs;
+mod document;
+mod error;
+mod ext;
+mod gc;
+mod limits;
+mod manifest;
+mod named;
+mod scrub;
+mod store;
+
+pub use document::{Document, DocumentKey, DocumentKind, Version};
+pub use error::{Error, ErrorKind};
+pub use ext::BlobStoreExt;
+pub use gc::{GcOptions, GcReport};
+pub use limits::Limits;
+pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestName, Pin};
+pub use scrub::{ManifestUsage, MissingFile, Usage, VerifyOptions, VerifyReport};
+pub use store::{BlobInfo, BlobStore, ByteStream, DocumentEntry, Expected, Quarantined, Reason, Stage};

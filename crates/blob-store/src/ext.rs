@@ -1,0 +1,154 @@
+//! What programs use: everything that is written once, on top of any backend.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use content_id::ContentId;
+
+use crate::{
+    BlobStore, Error, GcOptions, GcReport, Manifest, ManifestName, Pin, Usage, VerifyOptions, VerifyReport,
+    Version, blobs, gc, named, scrub,
+};
+
+/// Manifests, pins, garbage collection, accounting and scrubbing, the same on every backend.
+#[async_trait]
+pub trait BlobStoreExt: BlobStore {
+    /// Stores `bytes`, unless they are there already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`BlobStore::stage`] and [`Stage::publish`](crate::Stage::publish).
+    async fn put_bytes(&self, bytes: Bytes) -> Result<ContentId, Error> {
+        blobs::put_bytes(self, bytes).await
+    }
+
+    /// Returns the whole of `id`, hashed again on the way out.
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge` if it has more than `max_bytes`, before anything is read; `NotFound`; `Damaged` if the bytes are
+    /// not those that were stored; `Backend`.
+    async fn read_all(&self, id: ContentId, max_bytes: u64) -> Result<Bytes, Error> {
+        blobs::read_all(self, id, max_bytes).await
+    }
+
+    /// Returns the manifest of this name, with its version for [`put_manifest`](Self::put_manifest).
+    ///
+    /// # Errors
+    ///
+    /// `Damaged`; `Unsupported`; `Backend`. That its blobs are all there was checked when it was written.
+    async fn manifest(&self, name: &ManifestName) -> Result<Option<(Manifest, Version)>, Error> {
+        named::get(self, &name.key(), || format!("manifest {name}")).await
+    }
+
+    /// Writes a manifest, if the one of its name is still in version `expected` (`None`: there is none).
+    ///
+    /// A manifest in the store means that the model is complete: the blobs are looked for before it is written,
+    /// and once more after it, since a garbage collection may have taken one in between.
+    ///
+    /// # Errors
+    ///
+    /// `Incomplete` if blobs are missing, and the store is as before; `Conflict`; `Invalid` for an empty or endless
+    /// name; `TooLarge`; `NoSpace`; `Backend`.
+    async fn put_manifest(&self, manifest: &Manifest, expected: Option<Version>) -> Result<Version, Error> {
+        named::put_manifest(self, manifest, expected).await
+    }
+
+    /// Removes the manifest of this name; returns whether there was one. Its blobs go with the next garbage
+    /// collection, if nothing else names them.
+    ///
+    /// # Errors
+    ///
+    /// `Pinned` if a pin names it; `Conflict`; `Backend`.
+    async fn remove_manifest(&self, name: &ManifestName) -> Result<bool, Error> {
+        named::remove_manifest(self, name).await
+    }
+
+    /// Returns all manifests, by name.
+    ///
+    /// # Errors
+    ///
+    /// `Damaged` or `Unsupported` if one of them cannot be read; `Backend`.
+    async fn manifests(&self) -> Result<Vec<Manifest>, Error> {
+        named::manifests(self).await
+    }
+
+    /// Returns the pin of this name, with its version for [`set_pin`](Self::set_pin).
+    ///
+    /// # Errors
+    ///
+    /// `Damaged`; `Unsupported`; `Backend`.
+    async fn pin(&self, name: &str) -> Result<Option<(Pin, Version)>, Error> {
+        named::get(self, &Pin::key_of(name), || format!("pin {name}")).await
+    }
+
+    /// Sets a pin or moves it to another manifest, atomically, if it is still in version `expected` (`None`: there
+    /// is none).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the manifest is not in the store, and the pin is as before; `Conflict`; `Invalid` for an empty
+    /// or endless name; `NoSpace`; `Backend`.
+    async fn set_pin(&self, pin: &Pin, expected: Option<Version>) -> Result<Version, Error> {
+        named::set_pin(self, pin, expected).await
+    }
+
+    /// Removes the pin of this name; returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict`; `Backend`.
+    async fn remove_pin(&self, name: &str) -> Result<bool, Error> {
+        named::remove_pin(self, name).await
+    }
+
+    /// Returns all pins, by name.
+    ///
+    /// # Errors
+    ///
+    /// `Damaged` or `Unsupported` if one of them cannot be read; `Backend`.
+    async fn pins(&self) -> Result<Vec<Pin>, Error> {
+        named::pins(self).await
+    }
+
+    /// Removes what nothing names any more, and what interrupted writers left behind.
+    ///
+    /// # Errors
+    ///
+    /// `Damaged` or `Unsupported` if a manifest or pin cannot be read, before anything is removed: what it names
+    /// is not known. [`verify`](Self::verify) can remove damaged ones. `Backend`.
+    async fn collect_garbage(&self, options: &GcOptions) -> Result<GcReport, Error> {
+        gc::collect(self, options).await
+    }
+
+    /// Returns how much space each manifest and the whole store take; blobs that are shared count once in the total.
+    ///
+    /// # Errors
+    ///
+    /// As for [`manifests`](Self::manifests).
+    async fn usage(&self) -> Result<Usage, Error> {
+        scrub::usage(self).await
+    }
+
+    /// Reads and hashes every blob, and looks for the blobs of every manifest.
+    ///
+    /// # Errors
+    ///
+    /// `Backend` if the store cannot be listed. What is damaged, missing or unreadable is no error: it is in the
+    /// report.
+    async fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport, Error> {
+        scrub::verify(self, options).await
+    }
+
+    /// Removes the stages nobody has written to for `age`, as seen at `now`; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`.
+    async fn remove_stale_stages(&self, now: SystemTime, age: std::time::Duration) -> Result<u64, Error> {
+        self.remove_stages(now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)).await
+    }
+}
+
+impl<S: BlobStore + ?Sized> BlobStoreExt for S {}

@@ -1,0 +1,209 @@
+//! Garbage collection: mark and sweep over manifests and pins, safe while others publish.
+//!
+//! A victim is first hidden, then the manifests are read a second time, and only what still nobody names is
+//! destroyed. A writer writes its manifest first and looks for the blobs afterwards. Whichever comes first, either
+//! the collector sees the manifest and brings the blob back, or the writer sees that the blob is gone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use content_id::{ContentId, Digest};
+
+use crate::{BlobStore, Document, DocumentKind, Error, Manifest, ManifestName, Pin, Reason, named};
+
+/// What a garbage collection does.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// let options = blob_store::GcOptions::new(SystemTime::now()).grace(Duration::from_secs(60)).dry_run(true);
+/// assert!(options.keep_unpinned_manifests);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GcOptions {
+    /// The time now.
+    pub now: SystemTime,
+    /// What was written within this time is kept: it may belong to a download that is still going on. One hour.
+    pub grace: Duration,
+    /// Only tells what would be done. Off.
+    pub dry_run: bool,
+    /// Whether a manifest that no pin names keeps its blobs; otherwise it is removed with them. On.
+    pub keep_unpinned_manifests: bool,
+}
+
+/// What a garbage collection did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GcReport {
+    /// The blobs removed.
+    pub removed: Vec<ContentId>,
+    /// The blobs that a manifest names.
+    pub kept: u64,
+    /// The blobs that nothing names, but that are too young to go.
+    pub too_young: u64,
+    /// The blobs that came back into use while they were being removed.
+    pub restored: Vec<Digest>,
+    /// The manifests removed because no pin names them.
+    pub manifests_removed: Vec<ManifestName>,
+    /// Bytes freed, quarantine included.
+    pub bytes_freed: u64,
+    /// Stages of interrupted writers removed; not counted in a dry run.
+    pub stages_removed: u64,
+}
+
+impl GcOptions {
+    /// Collects at `now`, with the defaults.
+    pub const fn new(now: SystemTime) -> Self {
+        Self { now, grace: Duration::from_secs(3600), dry_run: false, keep_unpinned_manifests: true }
+    }
+
+    /// Sets the grace period. Zero is only safe when nobody else uses the store.
+    #[must_use]
+    pub const fn grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    /// Sets whether to change nothing.
+    #[must_use]
+    pub const fn dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
+    }
+
+    /// Sets whether manifests that no pin names are kept.
+    #[must_use]
+    pub const fn keep_unpinned_manifests(self, keep: bool) -> Self {
+        Self { keep_unpinned_manifests: keep, ..self }
+    }
+
+    /// What is older than this may go.
+    fn cutoff(&self) -> SystemTime {
+        self.now.checked_sub(self.grace).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// What names blobs at one moment.
+struct Marks {
+    manifests: Vec<(Manifest, Document)>,
+    pinned: BTreeSet<ManifestName>,
+}
+
+impl Marks {
+    async fn read<S: BlobStore + ?Sized>(store: &S) -> Result<Self, Error> {
+        // Pins first: a manifest is written before its pin, so no pinned manifest is overlooked.
+        let pins: Vec<(Pin, _)> = named::all(store, DocumentKind::Pin).await?;
+        let manifests = named::all(store, DocumentKind::Manifest).await?;
+        Ok(Self { manifests, pinned: pins.into_iter().map(|(pin, _)| pin.manifest).collect() })
+    }
+
+    /// Splits off the manifests that may go.
+    fn unpinned(&mut self, options: &GcOptions) -> Vec<(Manifest, Document)> {
+        if options.keep_unpinned_manifests {
+            return Vec::new();
+        }
+        let cutoff = options.cutoff();
+        let goes = |(manifest, document): &mut (Manifest, Document)| {
+            !self.pinned.contains(&manifest.name) && document.modified < cutoff
+        };
+        self.manifests.extract_if(.., goes).collect()
+    }
+
+    fn live(&self) -> BTreeSet<Digest> {
+        self.manifests.iter().flat_map(|(manifest, _)| manifest.blobs().into_keys()).collect()
+    }
+}
+
+pub(crate) async fn collect<S: BlobStore + ?Sized>(
+    store: &S,
+    options: &GcOptions,
+) -> Result<GcReport, Error> {
+    let mut report = GcReport::default();
+    // The list of blobs comes before the marks: what is published after it is not looked at.
+    let blobs = store.blobs().await?;
+    let mut marks = Marks::read(store).await?;
+    let unpinned = marks.unpinned(options);
+    let live = marks.live();
+    let mut victims = Vec::new();
+    for blob in blobs {
+        if live.contains(&blob.id.digest) {
+            report.kept += 1;
+        } else if options.cutoff() <= blob.modified {
+            report.too_young += 1;
+        } else {
+            victims.push(blob.id);
+        }
+    }
+    if options.dry_run {
+        report.manifests_removed = unpinned.into_iter().map(|(manifest, _)| manifest.name).collect();
+        report.bytes_freed = victims.iter().map(|id| id.size).sum();
+        for held in store.quarantined().await?.iter().filter(|held| !live.contains(&held.digest)) {
+            report.bytes_freed += held.size;
+        }
+        report.removed = victims;
+        return Ok(report);
+    }
+    report.manifests_removed = remove_manifests(store, unpinned).await?;
+    for victim in &victims {
+        store.quarantine(victim.digest, Reason::Garbage).await?;
+    }
+    settle(store, victims, &mut report).await?;
+    report.stages_removed = store.remove_stages(options.cutoff()).await?;
+    Ok(report)
+}
+
+/// Removes manifests, and puts back those that were pinned meanwhile.
+async fn remove_manifests<S: BlobStore + ?Sized>(
+    store: &S,
+    unpinned: Vec<(Manifest, Document)>,
+) -> Result<Vec<ManifestName>, Error> {
+    let mut removed = Vec::new();
+    for (manifest, document) in unpinned {
+        // A manifest in another version is in use.
+        match store.remove_document(&manifest.name.key(), document.version).await {
+            Ok(()) => removed.push((manifest, document)),
+            Err(error) if error.kind() == crate::ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if removed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pinned: BTreeSet<ManifestName> =
+        named::pins(store).await?.into_iter().map(|pin| pin.manifest).collect();
+    let (back, gone): (Vec<_>, Vec<_>) =
+        removed.into_iter().partition(|(manifest, _)| pinned.contains(&manifest.name));
+    for (manifest, document) in back {
+        match store.put_document(&manifest.name.key(), document.bytes, None).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == crate::ErrorKind::Conflict => {} // Its writer was faster.
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(gone.into_iter().map(|(manifest, _)| manifest.name).collect())
+}
+
+/// Decides over everything in quarantine, that of interrupted collections included.
+async fn settle<S: BlobStore + ?Sized>(
+    store: &S,
+    victims: Vec<ContentId>,
+    report: &mut GcReport,
+) -> Result<(), Error> {
+    // The order matters: what is purged was hidden before the manifests are read.
+    let held = store.quarantined().await?;
+    let live = Marks::read(store).await?.live();
+    let mut back = BTreeMap::new();
+    for held in held {
+        if held.reason == Reason::Garbage && live.contains(&held.digest) {
+            if store.restore(held.digest).await? {
+                report.restored.push(held.digest);
+            }
+            back.insert(held.digest, ());
+        } else if store.purge(held.digest, held.reason).await? {
+            report.bytes_freed += held.size;
+        }
+    }
+    report.removed = victims.into_iter().filter(|id| !back.contains_key(&id.digest)).collect();
+    Ok(())
+}

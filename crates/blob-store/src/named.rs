@@ -1,0 +1,181 @@
+//! Manifests and pins over the documents of a backend.
+
+use content_id::ContentId;
+
+use crate::{
+    BlobStore, DocumentKey, DocumentKind, Error, ErrorKind, Manifest, ManifestName, Pin, Version,
+    manifest::Content,
+};
+
+pub(crate) async fn get<S: BlobStore + ?Sized, C: Content>(
+    store: &S,
+    key: &DocumentKey,
+    subject: impl Fn() -> String + Send,
+) -> Result<Option<(C, Version)>, Error> {
+    // The backend knows only the key; a person wants the name.
+    let named = |error: Error| match error.version() {
+        Some(version) => Error::new(error.kind(), "read", subject()).with_version(version).with_source(error),
+        None => Error::new(error.kind(), "read", subject()).with_source(error),
+    };
+    let Some(document) = store.document(key).await.map_err(&named)? else { return Ok(None) };
+    let content = C::decode(key, &document.bytes).map_err(|e| named(e.with_version(document.version)))?;
+    Ok(Some((content, document.version)))
+}
+
+/// All documents of a kind that can be read, with their keys; the first that cannot be is the error.
+pub(crate) async fn all<S: BlobStore + ?Sized, C: Content>(
+    store: &S,
+    kind: DocumentKind,
+) -> Result<Vec<(C, crate::Document)>, Error> {
+    let mut contents = Vec::new();
+    for (key, document) in store.documents(kind).await? {
+        let document = document?;
+        let content = C::decode(&key, &document.bytes).map_err(|e| e.with_version(document.version))?;
+        contents.push((content, document));
+    }
+    Ok(contents)
+}
+
+pub(crate) async fn manifests<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Manifest>, Error> {
+    let mut all: Vec<Manifest> = contents(store, DocumentKind::Manifest).await?;
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+pub(crate) async fn pins<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Pin>, Error> {
+    let mut all: Vec<Pin> = contents(store, DocumentKind::Pin).await?;
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+async fn contents<S: BlobStore + ?Sized, C: Content>(store: &S, kind: DocumentKind) -> Result<Vec<C>, Error> {
+    Ok(all(store, kind).await?.into_iter().map(|(content, _)| content).collect())
+}
+
+pub(crate) async fn put_manifest<S: BlobStore + ?Sized>(
+    store: &S,
+    manifest: &Manifest,
+    expected: Option<Version>,
+) -> Result<Version, Error> {
+    const OPERATION: &str = "write";
+    let bytes = manifest.encode(OPERATION)?;
+    let key = manifest.name.key();
+    let fail = |e: Error| Error::new(e.kind(), OPERATION, manifest.subject()).with_source(e);
+    let blobs: Vec<ContentId> =
+        manifest.blobs().into_iter().map(|(digest, size)| ContentId::new(digest, size)).collect();
+    check_sizes(manifest)?;
+    incomplete(manifest, &store.confirm(&blobs).await.map_err(fail)?)?;
+    // What a failure below has to put back.
+    let before = match expected {
+        None => None,
+        Some(_) => store.document(&key).await.map_err(fail)?.filter(|found| Some(found.version) == expected),
+    };
+    let version = store.put_document(&key, bytes, expected).await.map_err(fail)?;
+    // From here on a collector sees the manifest. One that looked earlier has hidden its victims before it looks
+    // again, so either they are missing now, or it brings them back.
+    let checked = match store.confirm(&blobs).await {
+        Ok(missing) => incomplete(manifest, &missing),
+        Err(error) => Err(fail(error)),
+    };
+    if let Err(error) = checked {
+        let undone = match before {
+            Some(before) => store.put_document(&key, before.bytes, Some(version)).await.map(|_| ()),
+            None => store.remove_document(&key, version).await,
+        };
+        return match undone {
+            // Who changed it since has checked it, too.
+            Err(undo) if undo.kind() != ErrorKind::Conflict => {
+                Err(error.with_detail("and the manifest could not be withdrawn"))
+            }
+            _ => Err(error),
+        };
+    }
+    Ok(version)
+}
+
+/// One digest with two sizes is nonsense that no blob can satisfy.
+fn check_sizes(manifest: &Manifest) -> Result<(), Error> {
+    let sizes = manifest.blobs();
+    match manifest.files.values().find(|file| sizes.get(&file.content.digest) != Some(&file.content.size)) {
+        None => Ok(()),
+        Some(file) => Err(Error::new(ErrorKind::Invalid, "write", manifest.subject())
+            .with_detail(format!("two sizes are given for blob {}", file.content.digest))),
+    }
+}
+
+/// Names the first file whose blob is missing.
+fn incomplete(manifest: &Manifest, missing: &[ContentId]) -> Result<(), Error> {
+    let Some(first) = missing.first() else { return Ok(()) };
+    let path = manifest.files.iter().find(|(_, file)| file.content == *first).map_or("?", |(path, _)| path);
+    let detail = match missing.len() - 1 {
+        0 => format!("{path}, {first}"),
+        more => format!("{path}, {first}, and {more} more"),
+    };
+    Err(Error::new(ErrorKind::Incomplete, "write", manifest.subject()).with_detail(detail))
+}
+
+pub(crate) async fn remove_manifest<S: BlobStore + ?Sized>(
+    store: &S,
+    name: &ManifestName,
+) -> Result<bool, Error> {
+    let fail = |e: Error| Error::new(e.kind(), "remove", format!("manifest {name}")).with_source(e);
+    for pin in pins(store).await.map_err(fail)? {
+        if pin.manifest == *name {
+            return Err(Error::new(ErrorKind::Pinned, "remove", format!("manifest {name}"))
+                .with_detail(format!("by {}", pin.name)));
+        }
+    }
+    remove(store, &name.key()).await.map_err(fail)
+}
+
+pub(crate) async fn remove_pin<S: BlobStore + ?Sized>(store: &S, name: &str) -> Result<bool, Error> {
+    let fail = |e: Error| Error::new(e.kind(), "remove", format!("pin {name}")).with_source(e);
+    remove(store, &Pin::key_of(name)).await.map_err(fail)
+}
+
+/// Removes a document in whatever state it is, also a damaged one.
+async fn remove<S: BlobStore + ?Sized>(store: &S, key: &DocumentKey) -> Result<bool, Error> {
+    let version = match store.document(key).await {
+        Ok(None) => return Ok(false),
+        Ok(Some(document)) => document.version,
+        Err(error) => error.version().ok_or(error)?,
+    };
+    store.remove_document(key, version).await?;
+    Ok(true)
+}
+
+pub(crate) async fn set_pin<S: BlobStore + ?Sized>(
+    store: &S,
+    pin: &Pin,
+    expected: Option<Version>,
+) -> Result<Version, Error> {
+    const OPERATION: &str = "set";
+    let fail = |e: Error| Error::new(e.kind(), OPERATION, pin.subject()).with_source(e);
+    let absent = || {
+        Error::new(ErrorKind::NotFound, OPERATION, pin.subject())
+            .with_detail(format!("no manifest {}", pin.manifest))
+    };
+    let bytes = pin.encode(OPERATION)?;
+    let key = Pin::key_of(&pin.name);
+    let manifest_there = async || store.document(&pin.manifest.key()).await.map(|found| found.is_some());
+    if !manifest_there().await.map_err(fail)? {
+        return Err(absent());
+    }
+    let before = match expected {
+        None => None,
+        Some(_) => store.document(&key).await.map_err(fail)?.filter(|found| Some(found.version) == expected),
+    };
+    let version = store.put_document(&key, bytes, expected).await.map_err(fail)?;
+    // As in `put_manifest`: a collector that removed the manifest meanwhile either sees the pin and puts the
+    // manifest back, or removed it before this look.
+    if manifest_there().await.map_err(fail)? {
+        return Ok(version);
+    }
+    match before {
+        Some(before) => {
+            store.put_document(&key, before.bytes, Some(version)).await.map(|_| ()).map_err(fail)?
+        }
+        None => store.remove_document(&key, version).await.map_err(fail)?,
+    }
+    Err(absent())
+}
