@@ -7,4 +7,5 @@ pub mod http;
 pub mod hub;
 pub mod onnx;
 pub mod pki;
+pub mod replay;
 pub mod settings;
