@@ -12,6 +12,8 @@ pub enum ErrorKind {
     Offline,
     /// No connection, or it broke; trying later may work.
     Unreachable,
+    /// The server's TLS certificate is not to be trusted; trying again does not help.
+    Certificate,
     /// The server was too slow for the limits set.
     Timeout,
     /// The server has no such resource (404, 410).
@@ -123,6 +125,7 @@ impl fmt::Display for Error {
         let what = match self.kind {
             ErrorKind::Offline => "offline: no request was made",
             ErrorKind::Unreachable => "the server cannot be reached",
+            ErrorKind::Certificate => "the server's certificate is not trusted",
             ErrorKind::Timeout => "the server is too slow",
             ErrorKind::NotFound => "there is nothing at this address",
             ErrorKind::Denied => "the server refuses access",

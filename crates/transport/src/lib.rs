@@ -2,19 +2,35 @@
 //!
 //! Layer 1. The only crate that names an HTTP library. It knows nothing of settings, hubs or models: a
 //! [`Transport`] answers one [`Request`] with one [`Response`], and wrappers such as [`Retry`] add policy.
+//!
+//! ```
+//! use transport::{HttpOptions, HttpTransport, Request, Retry, RetryPolicy, Transport};
+//!
+//! async fn page(url: url::Url) -> Result<bytes::Bytes, Box<dyn std::error::Error>> {
+//!     let http = HttpTransport::new(HttpOptions::new("my-app", "1.0"))?;
+//!     let transport = Retry::new(http, RetryPolicy::default());
+//!     let response = transport.send(Request::get(url, 1 << 20)).await?;
+//!     Ok(response.success()?.bytes().await?)
+//! }
+//! ```
 
+mod body;
 mod error;
 mod http;
+mod options;
+mod redirect;
 mod request;
 mod response;
 mod retry;
+mod tls;
 
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
 pub use error::{Error, ErrorKind};
-pub use http::{HttpOptions, HttpTransport};
+pub use http::HttpTransport;
+pub use options::{HttpOptions, InvalidOptions, Proxy};
 pub use request::{Method, Request};
 pub use response::{ByteStream, Headers, Redirect, Response};
 pub use retry::{Retry, RetryPolicy};
@@ -31,7 +47,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// Of the kinds [`ErrorKind::Unreachable`], [`ErrorKind::Timeout`], [`ErrorKind::Redirect`],
-    /// [`ErrorKind::TooLarge`], [`ErrorKind::Protocol`] and [`ErrorKind::Offline`].
+    /// [`ErrorKind::TooLarge`], [`ErrorKind::Certificate`], [`ErrorKind::Protocol`] and [`ErrorKind::Offline`].
     async fn send(&self, request: Request) -> Result<Response, Error>;
 }
 

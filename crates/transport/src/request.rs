@@ -21,13 +21,14 @@ pub struct Request {
     url: Url,
     headers: Vec<(String, String)>,
     bearer: Option<String>,
+    gzip: bool,
     max_bytes: u64,
 }
 
 impl Request {
     /// Asks for what `url` names; an answer of more than `max_bytes` is refused.
     pub fn get(url: Url, max_bytes: u64) -> Self {
-        Self { method: Method::Get, url, headers: Vec::new(), bearer: None, max_bytes }
+        Self { method: Method::Get, url, headers: Vec::new(), bearer: None, gzip: false, max_bytes }
     }
 
     /// Asks for the head of what `url` names.
@@ -35,7 +36,8 @@ impl Request {
         Self { method: Method::Head, ..Self::get(url, 0) }
     }
 
-    /// Adds a header; one that a redirect to another origin would carry along must not be a secret.
+    /// Adds a header; a redirect to another origin carries none along but the conditional ones, `Range`, `Accept`
+    /// and `Accept-Language`.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -53,6 +55,15 @@ impl Request {
     #[must_use]
     pub fn bearer(mut self, token: impl Into<String>) -> Self {
         self.bearer = Some(token.into());
+        self
+    }
+
+    /// Allows the answer to be compressed on the way; the limit holds for the unpacked bytes.
+    ///
+    /// Good for text. Content that is checked against a digest or a length is better asked for as it is.
+    #[must_use]
+    pub fn gzip(mut self) -> Self {
+        self.gzip = true;
         self
     }
 
@@ -76,6 +87,11 @@ impl Request {
         self.bearer.as_deref()
     }
 
+    /// Returns whether the answer may be compressed on the way.
+    pub fn accepts_gzip(&self) -> bool {
+        self.gzip
+    }
+
     /// Returns the most bytes the body of the answer may have.
     pub fn max_bytes(&self) -> u64 {
         self.max_bytes
@@ -90,6 +106,7 @@ impl fmt::Debug for Request {
             .field("url", &self.url.as_str())
             .field("headers", &self.headers)
             .field("bearer", &self.bearer.as_ref().map(|_| "(secret)"))
+            .field("gzip", &self.gzip)
             .field("max_bytes", &self.max_bytes)
             .finish()
     }

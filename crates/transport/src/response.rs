@@ -122,14 +122,19 @@ impl fmt::Debug for Response {
     }
 }
 
+/// Creates the error for an answer of more than `max` bytes.
+pub(crate) fn too_large(url: &Url, max: u64) -> Error {
+    Error::new(ErrorKind::TooLarge, url).with_detail(format!("the limit is {max} bytes"))
+}
+
 /// Passes `body` through, and ends it with [`ErrorKind::TooLarge`] before a piece would take it past `max`
 /// bytes.
 pub(crate) fn limited(body: ByteStream, max: u64, url: Url) -> ByteStream {
-    Box::pin(futures::stream::try_unfold((body, max, url), |(mut body, left, url)| async move {
+    Box::pin(futures::stream::try_unfold((body, max, url), move |(mut body, left, url)| async move {
         let Some(piece) = body.try_next().await? else { return Ok(None) };
         match left.checked_sub(piece.len() as u64) {
             Some(left) => Ok(Some((piece, (body, left, url)))),
-            None => Err(Error::new(ErrorKind::TooLarge, &url)),
+            None => Err(too_large(&url, max)),
         }
     }))
 }
