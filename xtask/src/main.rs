@@ -1,5 +1,6 @@
 //! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else.
 
+mod fixtures;
 mod repo;
 mod test;
 mod tidy;
@@ -29,6 +30,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         about: "Check the rules that the compiler does not: layers, owners, file shapes, documents",
         run: |arguments| without(arguments).and_then(|()| tidy::run()),
+    },
+    Command {
+        name: "fixtures",
+        arguments: "record | check",
+        about: "Record the exchanges in fixtures/ again, or prove that they are what the recorder makes",
+        run: fixtures::run,
     },
 ];
 

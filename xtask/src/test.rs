@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    fixtures,
     repo::{self, Repo},
     tidy,
 };
@@ -77,6 +78,7 @@ fn steps() -> Vec<Step> {
         Step { name: "tidy", action: Action::Own(tidy::run) },
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
         cargo("tests", &["test", "--workspace", "--locked"]),
+        Step { name: "recorded exchanges", action: Action::Own(fixtures::check) },
         Step { name: "documented commands", action: Action::Own(documented_commands) },
         doc(
             "documentation of the libraries",
