@@ -4,7 +4,7 @@
 //! document, and an empty one says that it was removed. Exclusive creation is what all storages can do, and the
 //! only thing needed here. `docs/store-format.md` has the argument.
 
-use std::{collections::BTreeMap, fmt, time::SystemTime};
+use std::{collections::BTreeSet, fmt, time::SystemTime};
 
 use bytes::Bytes;
 use content_id::{ContentId, Digest, Hasher};
@@ -204,7 +204,7 @@ pub(crate) fn is_settled(created: u64, highest: u64) -> bool {
 }
 
 /// The generations to clean away, lowest first.
-pub(crate) fn superseded(generations: &BTreeMap<u64, SystemTime>) -> Vec<u64> {
-    let highest = generations.keys().next_back().copied().unwrap_or(0);
-    generations.keys().copied().take_while(|number| !is_settled(*number, highest)).collect()
+pub(crate) fn superseded(generations: &BTreeSet<u64>) -> impl Iterator<Item = u64> {
+    let highest = generations.last().copied().unwrap_or(0);
+    generations.iter().copied().take_while(move |number| !is_settled(*number, highest))
 }

@@ -3,10 +3,18 @@
 //! Layer 1. Knows nothing of networks, hubs' protocols or what is in the files.
 
 mod blobs;
+#[cfg(any(feature = "fs", feature = "object-store"))]
+mod blocking;
 mod document;
 mod error;
+#[cfg(any(feature = "fs", feature = "object-store"))]
+mod expect;
 mod ext;
+#[cfg(feature = "fs")]
+mod fs;
 mod gc;
+#[cfg(any(feature = "fs", feature = "object-store"))]
+mod layout;
 mod limits;
 mod manifest;
 mod named;
@@ -16,6 +24,8 @@ mod store;
 pub use document::{Document, DocumentKey, DocumentKind, Version};
 pub use error::{Error, ErrorKind};
 pub use ext::BlobStoreExt;
+#[cfg(feature = "fs")]
+pub use fs::{Durability, FsOptions, FsStore};
 pub use gc::{GcOptions, GcReport};
 pub use limits::Limits;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestName, Pin};

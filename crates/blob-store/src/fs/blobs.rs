@@ -1,0 +1,195 @@
+//! Blobs of the file system backend: looking, reading, removing, and quarantine.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use content_id::{ContentId, Digest};
+use futures::stream;
+
+use super::layout::{Layout, is_absent, open_file};
+use crate::{BlobInfo, ByteStream, Error, ErrorKind, Quarantined, Reason, blocking::run, layout};
+
+/// Bytes read in one go.
+const PIECE: u64 = 512 << 10;
+
+/// The folder of a blob, as parts, and its name.
+pub(super) fn folder_and_name(digest: Digest) -> (String, String) {
+    let mut folder = digest.to_string();
+    let name = folder.split_off(2);
+    (folder, name)
+}
+
+/// The path of a blob, if its folder is there.
+fn path(layout: &Layout, digest: Digest) -> Result<Option<PathBuf>, Error> {
+    let (folder, name) = folder_and_name(digest);
+    Ok(layout.existing(&[layout::BLOBS, layout::SHA256, &folder])?.map(|folder| folder.join(name)))
+}
+
+/// The path of a blob, if it is a plain file of its size.
+pub(super) fn find(layout: &Layout, id: ContentId) -> Result<Option<PathBuf>, Error> {
+    let Some(path) = path(layout, id.digest)? else { return Ok(None) };
+    match fs::symlink_metadata(&path) {
+        Ok(metadata) => Ok((metadata.is_file() && metadata.len() == id.size).then_some(path)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(fail("look up", id.digest, error)),
+    }
+}
+
+/// Syncs the folders of the blobs: their content was synced before they became visible.
+pub(super) fn confirm(layout: &Layout, ids: Vec<ContentId>) -> Result<Vec<ContentId>, Error> {
+    let mut folders = BTreeSet::new();
+    let mut missing = Vec::new();
+    for id in ids {
+        match find(layout, id)? {
+            Some(path) => drop(path.parent().map(|folder| folders.insert(folder.to_owned()))),
+            None => missing.push(id),
+        }
+    }
+    for folder in &folders {
+        layout.sync_folder(folder).map_err(|e| layout.fail("sync", e))?;
+    }
+    if !folders.is_empty() {
+        // Their own entries, in case the process that made them did not get that far.
+        layout.folder(&[layout::BLOBS, layout::SHA256])?;
+        let parents: BTreeSet<_> = folders.iter().filter_map(|folder| folder.parent()).collect();
+        for parent in parents {
+            layout.sync_folder(parent).map_err(|e| layout.fail("sync", e))?;
+        }
+    }
+    Ok(missing)
+}
+
+pub(super) async fn read(layout: Arc<Layout>, id: ContentId, range: Range<u64>) -> Result<ByteStream, Error> {
+    if range.end < range.start || id.size < range.end {
+        let detail = format!("bytes {} to {} of {}", range.start, range.end, id.size);
+        return Err(Error::blob(ErrorKind::Invalid, "read", id).with_detail(detail));
+    }
+    let start = range.start;
+    let file = run(move || open(&layout, id, start)).await?;
+    let pieces = stream::try_unfold((file, range), move |(mut file, range)| async move {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let (file, piece) = run(move || {
+            let wanted = (range.end - range.start).min(PIECE);
+            let mut piece = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
+            Read::by_ref(&mut file)
+                .take(wanted)
+                .read_to_end(&mut piece)
+                .map_err(|e| fail("read", id.digest, e))?;
+            if piece.is_empty() {
+                return Err(Error::blob(ErrorKind::Damaged, "read", id).with_detail("it was cut short"));
+            }
+            Ok((file, Bytes::from(piece)))
+        })
+        .await?;
+        let rest = range.start + piece.len() as u64..range.end;
+        Ok(Some((piece, (file, rest))))
+    });
+    Ok(Box::pin(pieces))
+}
+
+/// Opens a blob at an offset.
+fn open(layout: &Layout, id: ContentId, start: u64) -> Result<File, Error> {
+    let absent = || Error::blob(ErrorKind::NotFound, "read", id);
+    let path = path(layout, id.digest)?.ok_or_else(absent)?;
+    let (mut file, metadata) =
+        open_file(&path).map_err(|e| fail("read", id.digest, e))?.ok_or_else(absent)?;
+    if metadata.len() != id.size {
+        let detail = format!("{} bytes instead of {}", metadata.len(), id.size);
+        return Err(Error::blob(ErrorKind::Damaged, "read", id).with_detail(detail));
+    }
+    if start != 0 {
+        file.seek(SeekFrom::Start(start)).map_err(|e| fail("read", id.digest, e))?;
+    }
+    Ok(file)
+}
+
+pub(super) fn remove(layout: &Layout, digest: Digest) -> Result<bool, Error> {
+    let Some(path) = path(layout, digest)? else { return Ok(false) };
+    gone(fs::remove_file(path)).map_err(|e| fail("remove", digest, e))
+}
+
+pub(super) fn list(layout: &Layout) -> Result<Vec<BlobInfo>, Error> {
+    let mut blobs = Vec::new();
+    let Some(all) = layout.existing(&[layout::BLOBS, layout::SHA256])? else { return Ok(blobs) };
+    for folder in layout.names(&all)? {
+        // What is no folder is foreign.
+        let Ok(Some(path)) = layout.existing(&[layout::BLOBS, layout::SHA256, &folder]) else { continue };
+        for name in layout.names(&path)? {
+            let Ok(digest) = format!("{folder}{name}").parse::<Digest>() else { continue };
+            match fs::symlink_metadata(path.join(&name)) {
+                Ok(metadata) if metadata.is_file() && folder.len() == 2 => {
+                    let modified = metadata.modified().map_err(|e| fail("list", digest, e))?;
+                    blobs.push(BlobInfo::new(ContentId::new(digest, metadata.len()), modified));
+                }
+                Ok(_) => {}
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(fail("list", digest, error)),
+            }
+        }
+    }
+    Ok(blobs)
+}
+
+pub(super) fn quarantine(layout: &Layout, digest: Digest, reason: Reason) -> Result<bool, Error> {
+    let Some(from) = path(layout, digest)? else { return Ok(false) };
+    let to = layout.folder(&[layout::QUARANTINE])?.join(layout::quarantine_name(digest, reason));
+    gone(fs::rename(from, to)).map_err(|e| fail("quarantine", digest, e))
+}
+
+pub(super) fn restore(layout: &Layout, digest: Digest) -> Result<bool, Error> {
+    let Some(from) = layout.existing(&[layout::QUARANTINE])? else { return Ok(false) };
+    let from = from.join(layout::quarantine_name(digest, Reason::Garbage));
+    let (folder, name) = folder_and_name(digest);
+    let folder = layout.folder(&[layout::BLOBS, layout::SHA256, &folder])?;
+    let restored = gone(fs::rename(from, folder.join(name))).map_err(|e| fail("restore", digest, e))?;
+    if restored {
+        layout.sync_folder(&folder).map_err(|e| fail("restore", digest, e))?;
+    }
+    Ok(restored)
+}
+
+pub(super) fn quarantined(layout: &Layout) -> Result<Vec<Quarantined>, Error> {
+    let Some(folder) = layout.existing(&[layout::QUARANTINE])? else { return Ok(Vec::new()) };
+    let mut held = Vec::new();
+    for name in layout.names(&folder)? {
+        let Some((digest, reason)) = layout::parse_quarantine_name(&name) else { continue };
+        // Gone since the listing is as good as never there.
+        if let Ok(metadata) = fs::symlink_metadata(folder.join(&name)) {
+            held.push(Quarantined::new(digest, metadata.len(), reason));
+        }
+    }
+    Ok(held)
+}
+
+pub(super) fn purge(layout: &Layout, digest: Digest, reason: Reason) -> Result<bool, Error> {
+    let Some(folder) = layout.existing(&[layout::QUARANTINE])? else { return Ok(false) };
+    let path = folder.join(layout::quarantine_name(digest, reason));
+    gone(fs::remove_file(path)).map_err(|e| fail("purge", digest, e))
+}
+
+/// Whether it was there to be moved or removed.
+fn gone(outcome: io::Result<()>) -> io::Result<bool> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(error) if is_absent(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn fail(operation: &'static str, digest: Digest, error: io::Error) -> Error {
+    // Both ways to find something else than a plain file: seen before opening it, and while.
+    let foreign = error.kind() == io::ErrorKind::InvalidData || error.raw_os_error() == Some(libc::ELOOP);
+    match foreign {
+        true => Error::digest(ErrorKind::Damaged, operation, digest).with_source(error),
+        false => Error::io(operation, format_args!("blob {digest}"), error),
+    }
+}

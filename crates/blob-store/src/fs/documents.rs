@@ -1,0 +1,131 @@
+//! Documents of the file system backend: a folder each, a file for each generation.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, Read, Write},
+    path::Path,
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use content_id::{ContentId, Digest};
+
+use super::layout::{Layout, is_absent, open_file, read_only_file};
+use crate::{
+    Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Version,
+    document::{
+        FRAME, Generation, READ_ATTEMPTS, frame, generation_name, is_settled, parse_generation, superseded,
+    },
+    layout,
+};
+
+pub(super) fn read(layout: &Layout, key: &DocumentKey) -> Result<Option<Document>, Error> {
+    match highest(layout, key)? {
+        Some(generation) => generation.document(key),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn list(layout: &Layout, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {
+    let Some(folder) = layout.existing(&[kind.folder()])? else { return Ok(Vec::new()) };
+    let mut documents = Vec::new();
+    for name in layout.names(&folder)? {
+        let Ok(digest) = name.parse::<Digest>() else { continue };
+        let key = DocumentKey::from_digest(kind, digest);
+        if let Some(document) = read(layout, &key).transpose() {
+            documents.push((key, document));
+        }
+    }
+    Ok(documents)
+}
+
+pub(super) fn put(
+    layout: &Layout,
+    key: &DocumentKey,
+    content: &Bytes,
+    expected: Option<Version>,
+) -> Result<Version, Error> {
+    if content.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, "write", key).with_detail("a document is not empty"));
+    }
+    let limit = layout.options().limits.document_bytes;
+    if limit < content.len() as u64 {
+        let detail = format!("{} bytes, at most {limit} allowed", content.len());
+        return Err(Error::new(ErrorKind::TooLarge, "write", key).with_detail(detail));
+    }
+    write(layout, key, content, expected)
+}
+
+pub(super) fn remove(layout: &Layout, key: &DocumentKey, expected: Version) -> Result<(), Error> {
+    write(layout, key, &[], Some(expected)).map(|_| ())
+}
+
+/// Writes the next generation, if the one that is there is the one expected.
+fn write(
+    layout: &Layout,
+    key: &DocumentKey,
+    content: &[u8],
+    expected: Option<Version>,
+) -> Result<Version, Error> {
+    let conflict = || Error::new(ErrorKind::Conflict, "write", key);
+    let fail = |e| Error::io("write", key, e);
+    let next = Generation::next(highest(layout, key)?.as_ref(), expected).ok_or_else(conflict)?;
+    let staging = layout.folder(&[layout::STAGING])?;
+    let folder = layout.folder(&[key.kind().folder(), &key.digest().to_string()])?;
+    let framed = frame(content);
+    let mut file = read_only_file(&staging, "").map_err(fail)?;
+    file.write_all(&framed).map_err(fail)?;
+    layout.sync_file(file.as_file()).map_err(fail)?;
+    match file.persist_noclobber(folder.join(generation_name(next))) {
+        Ok(_) => {}
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Err(conflict()),
+        Err(error) => return Err(fail(error.error)),
+    }
+    layout.sync_folder(&folder).map_err(fail)?;
+    let seen = generations(layout, &folder)?;
+    if !is_settled(next, seen.last().copied().unwrap_or(next)) {
+        return Err(conflict());
+    }
+    for number in superseded(&seen) {
+        // Only tidying: whoever comes next does it again.
+        let _ = fs::remove_file(folder.join(generation_name(number)));
+    }
+    Ok(Version::new(next, ContentId::of(&framed).digest))
+}
+
+fn generations(layout: &Layout, folder: &Path) -> Result<BTreeSet<u64>, Error> {
+    Ok(layout.names(folder)?.iter().filter_map(|name| parse_generation(name)).collect())
+}
+
+/// Reads the highest generation, if there is any.
+fn highest(layout: &Layout, key: &DocumentKey) -> Result<Option<Generation>, Error> {
+    let Some(folder) = layout.existing(&[key.kind().folder(), &key.digest().to_string()])? else {
+        return Ok(None);
+    };
+    for _ in 0..READ_ATTEMPTS {
+        let Some(number) = generations(layout, &folder)?.last().copied() else { return Ok(None) };
+        let limit = layout.options().limits.document_bytes + FRAME;
+        match read_file(&folder.join(generation_name(number)), limit) {
+            Ok((framed, modified)) => return Ok(Some(Generation::new(number, &framed, modified))),
+            // Superseded and cleaned away since the listing.
+            Err(error) if is_absent(&error) => {}
+            // Something else, or too much: as damaged as can be, but replaceable.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Ok(Some(Generation::new(number, &Bytes::new(), SystemTime::UNIX_EPOCH)));
+            }
+            Err(error) => return Err(Error::io("read", key, error)),
+        }
+    }
+    Err(Error::new(ErrorKind::Conflict, "read", key).with_detail("it changed too often"))
+}
+
+fn read_file(path: &Path, limit: u64) -> io::Result<(Bytes, SystemTime)> {
+    let (file, metadata) = open_file(path)?.ok_or(io::ErrorKind::NotFound)?;
+    let mut framed = Vec::new();
+    file.take(limit + 1).read_to_end(&mut framed)?;
+    if limit < framed.len() as u64 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than allowed"));
+    }
+    Ok((framed.into(), metadata.modified()?))
+}
