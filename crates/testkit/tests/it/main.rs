@@ -1,4 +1,5 @@
 //! The test servers do what they say: a mistake here would hide one elsewhere.
 
 mod http;
+mod hub;
 mod onnx;
