@@ -58,6 +58,7 @@ pub struct HttpServer {
 
 /// What the server's thread and its owner both use.
 pub(crate) struct Shared {
+    address: SocketAddr,
     handler: Box<dyn Handler>,
     log: Mutex<Log>,
     arrived: watch::Sender<usize>,
@@ -89,19 +90,14 @@ impl HttpServer {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
         let shared = Arc::new(Shared {
+            address,
             handler: Box::new(handler),
             log: Mutex::default(),
             arrived: watch::Sender::new(0),
             held: watch::Sender::new(0),
         });
         let (stop, stopped) = watch::channel(false);
-        let thread = std::thread::Builder::new()
-            .name(format!("http {}", address.port()))
-            .spawn({
-                let shared = Arc::clone(&shared);
-                move || serve::run(listener, shared, stopped)
-            })
-            .expect("the system has room for a thread");
+        let thread = spawn(listener, Arc::clone(&shared), stopped);
         Self { address, shared, stop, thread: Mutex::new(Some(thread)) }
     }
 
@@ -168,6 +164,27 @@ impl HttpServer {
             let _ = thread.join();
         }
     }
+
+    /// Starts a stopped server again, at the same address and with its log and faults. A running one stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// If somebody else has taken the port in the meantime.
+    pub fn restart(&self) {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let listener = TcpListener::bind(self.address).expect("the port is still free");
+            self.stop.send_replace(false);
+            *thread = Some(spawn(listener, Arc::clone(&self.shared), self.stop.subscribe()));
+        }
+    }
+}
+
+fn spawn(listener: TcpListener, shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> JoinHandle<()> {
+    std::thread::Builder::new()
+        .name(format!("http {}", shared.address.port()))
+        .spawn(move || serve::run(listener, shared, stopped))
+        .expect("the system has room for a thread")
 }
 
 impl Drop for HttpServer {

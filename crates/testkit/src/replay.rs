@@ -296,13 +296,11 @@ impl Recorded {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let wanted = pairs(query);
         let mut mock = server
-            .mock(&self.method, mockito::Matcher::Any)
-            .match_request({
-                let path = path.to_owned();
-                move |request| {
-                    let query = request.path_and_query().split_once('?').map_or("", |(_, query)| query);
-                    request.path() == path && pairs(query) == wanted
-                }
+            .mock(&self.method, path)
+            .match_query(mockito::Matcher::Any)
+            .match_request(move |request| {
+                let query = request.path_and_query().split_once('?').map_or("", |(_, query)| query);
+                pairs(query) == wanted
             })
             .with_status(self.status.into());
         for (name, value) in &self.request_headers {

@@ -146,3 +146,17 @@ fn a_stopped_server_refuses_and_breaks_what_is_open() {
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     server.stop();
 }
+
+#[test]
+fn a_restarted_server_has_its_address_its_log_and_its_faults() {
+    let server = server();
+    server.restart(); // a running one stays as it is
+    get(&server, "/before");
+    server.fault(Fault::new("/none", FaultKind::status(418)));
+    server.stop();
+    server.restart();
+    assert_eq!(get(&server, "/after").1, BODY);
+    assert!(get(&server, "/none").0.contains("418"));
+    let targets: Vec<String> = server.requests().into_iter().map(|request| request.target).collect();
+    assert_eq!(targets, ["/before", "/after", "/none"]);
+}
