@@ -227,6 +227,11 @@ impl Scenario {
             Ok(text) => hide(text).into(),
             Err(_) => reply.body.clone(),
         };
+        let mut headers: Vec<(String, String)> =
+            headers.map(|(name, value)| (name.to_ascii_lowercase(), hide(value))).collect();
+        if head && reply.get("content-length").is_none() {
+            headers.push(("content-length".to_owned(), reply.body.len().to_string()));
+        }
         let asked = request.headers.iter().filter(|(name, _)| deciding.contains(&name.as_str()));
         self.exchanges.push(Recorded {
             server,
@@ -234,7 +239,7 @@ impl Scenario {
             target: request.target.clone(),
             request_headers: asked.cloned().collect(),
             status: reply.status,
-            headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), hide(value))).collect(),
+            headers,
             body,
         });
     }
