@@ -18,6 +18,9 @@ pub use parse::{ParseUrlError, UrlProblem};
 /// name.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// What a template is made of, for its error.
+const WORDS: &str = "words of letters, digits and \"_\" joined by \"/\",";
+
 /// Says how a hub lays files out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -78,7 +81,7 @@ pub enum InvalidHubError {
     },
     /// The template is not segments joined by `/`, each a word or one of `{model}` and `{revision}`.
     #[error(
-        "invalid url template {found:?}: {reason} (allowed: words of letters, digits and \"_\" joined by \"/\", with {{model}} and {{revision}} once each)"
+        "invalid url template {found:?}: {reason} (allowed: {WORDS} with {{model}} and {{revision}} once each)"
     )]
     #[non_exhaustive]
     Template {
@@ -209,8 +212,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`ParseUrlError`]: another scheme, host or port, a user, a path outside the root or of another layout, a
-    /// segment that is not UTF-8 or hides a slash, or a name that is not valid.
+    /// [`ParseUrlError`]: another scheme, host or port, a user, a path outside the root or of another layout,
+    /// a segment that is not UTF-8 or hides a slash, or a name that is not valid.
     pub fn parse_file_url(&self, url: &Url) -> Result<FileRef, ParseUrlError> {
         parse::file_url(self, url)
     }

@@ -107,13 +107,16 @@ impl NameKind {
     fn allowed(self) -> &'static str {
         match self {
             Self::ModelId => {
-                "\"org/name\" or \"name\" of letters, digits, \"-\", \"_\" and \".\", at most 96 characters a part"
+                "\"org/name\" or \"name\" of letters, digits, \"-\", \"_\" and \".\", \
+                 at most 96 characters a part"
             }
             Self::Revision => {
-                "a branch, tag or commit of letters, digits, \"-\", \"_\", \".\", \"+\" and \"/\", at most 200 characters"
+                "a branch, tag or commit of letters, digits, \"-\", \"_\", \".\", \"+\" and \"/\", \
+                 at most 200 characters"
             }
             Self::RepoPath => {
-                "a relative path with \"/\" between names that are valid on every platform, at most 1024 bytes"
+                "a relative path with \"/\" between names that are valid on every platform, \
+                 at most 1024 bytes"
             }
             Self::Task => "letters, digits, \"-\" and \"_\", at most 64 characters",
         }

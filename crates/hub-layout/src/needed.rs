@@ -114,9 +114,14 @@ impl Set<'_> {
     }
 
     fn push(&mut self, path: RepoPath, required: bool, reason: impl Into<String>) {
-        if self.files.iter().all(|file| file.path != path) {
-            let kind = FileKind::of(&path);
-            self.files.push(NeededFile { path, kind, required, reason: reason.into() });
+        match self.files.iter_mut().find(|file| file.path == path) {
+            // What was optional may turn out to be the very file that was named.
+            Some(file) if required && !file.required => (file.required, file.reason) = (true, reason.into()),
+            Some(_) => (),
+            None => {
+                let kind = FileKind::of(&path);
+                self.files.push(NeededFile { path, kind, required, reason: reason.into() });
+            }
         }
     }
 
@@ -291,9 +296,11 @@ impl Set<'_> {
 
     /// The one file of a sort, with its shards.
     fn only(&mut self, is: fn(FileKind) -> bool, sort: &'static str) -> Result<(), MissingFileError> {
-        let all: Vec<RepoPath> =
-            self.listing.unwrap_or_default().iter().filter(|path| is(FileKind::of(path))).cloned().collect();
-        let mut firsts = all.iter().filter(|path| shards::is_first(path));
+        let all = |listing: &[RepoPath]| -> Vec<RepoPath> {
+            listing.iter().filter(|path| is(FileKind::of(path))).cloned().collect()
+        };
+        let all = self.listing.map(all);
+        let mut firsts = all.iter().flatten().filter(|path| shards::is_first(path));
         match (firsts.next(), firsts.next()) {
             (Some(path), None) => self.shards(path, &format!("the only {sort} file on the hub")),
             _ => Err(MissingFileError::not_chosen(sort, self.request, all)),
@@ -317,7 +324,11 @@ impl Set<'_> {
             Some(&(path, dtype, dims)) => {
                 self.embeddings(path.clone(), &format!("one vector of {dims} numbers a token, as {dtype}"))
             }
-            None => Err(MissingFileError::not_chosen("static embeddings", self.request, Vec::new())),
+            None => Err(MissingFileError::not_chosen(
+                "static embeddings",
+                self.request,
+                self.listing.map(|_| Vec::new()),
+            )),
         }
     }
 

@@ -42,10 +42,10 @@ pub struct ParsePrefixError {
 /// 3. A URL that an allow rule matches is allowed.
 /// 4. Everything else is refused, so that no rules at all leave the loopback only.
 ///
-/// Where a URL can be read in two ways (`%2F`, `//`, a dot at the end of the host) a deny rule matches if either
-/// reading does, an allow rule if both do. An allow rule ends at a slash whether or not that is written; a
-/// deny rule without one also covers longer names, as its text does. A deny rule for the loopback without a
-/// port covers all ports. Ask again for the target of a redirect.
+/// Where a URL can be read in two ways (`%2F`, `//`, a dot at the end of the host) a deny rule matches if
+/// either reading does, an allow rule if both do. An allow rule ends at a slash whether or not that is
+/// written; a deny rule without one also covers longer names, as its text does. A deny rule for the loopback
+/// without a port covers all ports. Ask again for the target of a redirect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UrlRules {
     allow: Vec<UrlPrefix>,
@@ -183,7 +183,8 @@ fn denies(rule: &UrlPrefix, url: &Url) -> bool {
 
 /// The segments as the URL has them, each decoded, in lower case.
 fn as_written(url: &Url) -> Vec<String> {
-    url.path().trim_start_matches('/').split('/').map(decode).collect()
+    let path = url.path();
+    path.strip_prefix('/').unwrap_or(path).split('/').map(decode).collect()
 }
 
 /// The segments as a careless server may see them: decoded first, then split and resolved.

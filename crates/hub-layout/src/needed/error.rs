@@ -23,7 +23,7 @@ enum Missing {
     /// This file is not listed.
     File(RepoPath),
     /// One file of a sort must be named.
-    Choice(&'static str),
+    Choice { sort: &'static str, listed: bool },
 }
 
 impl MissingFileError {
@@ -35,15 +35,21 @@ impl MissingFileError {
         Self { missing: Missing::File(file), task: request.task.clone(), dtype: request.dtype, present }
     }
 
-    pub(super) fn not_chosen(sort: &'static str, request: &FileRequest, present: Vec<RepoPath>) -> Self {
-        Self { missing: Missing::Choice(sort), task: request.task.clone(), dtype: request.dtype, present }
+    pub(super) fn not_chosen(
+        sort: &'static str,
+        request: &FileRequest,
+        present: Option<Vec<RepoPath>>,
+    ) -> Self {
+        let missing = Missing::Choice { sort, listed: present.is_some() };
+        let present = present.unwrap_or_default();
+        Self { missing, task: request.task.clone(), dtype: request.dtype, present }
     }
 
     /// Returns the file that the hub lacks, or `None` if one had to be named and was not.
     pub fn file(&self) -> Option<&RepoPath> {
         match &self.missing {
             Missing::File(file) => Some(file),
-            Missing::Choice(_) => None,
+            Missing::Choice { .. } => None,
         }
     }
 
@@ -81,8 +87,11 @@ impl fmt::Display for MissingFileError {
                 }
                 "ONNX files"
             }
-            Missing::Choice(sort) => {
+            Missing::Choice { sort, listed } => {
                 write!(f, "{} needs the name of its {sort} file", self.task)?;
+                if !listed {
+                    return f.write_str("; the hub has no listing to choose from");
+                }
                 "files of that sort"
             }
         };

@@ -1,1 +1,9 @@
 //! Integration tests of the hub's layout.
+
+mod hubs;
+mod kinds;
+mod names;
+mod needed;
+mod properties;
+mod rules;
+mod strategies;

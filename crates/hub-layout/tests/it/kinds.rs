@@ -1,0 +1,140 @@
+//! Kinds of files, told by their names.
+
+use hub_layout::{Dtype, FileKind, WeightsFormat};
+
+fn kind(path: &str) -> FileKind {
+    FileKind::of(&path.parse().expect("a valid path"))
+}
+
+fn dtype_of(path: &str) -> Option<Dtype> {
+    match kind(path) {
+        FileKind::Weights { dtype, .. } | FileKind::ExternalData { dtype, .. } => dtype,
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+#[test]
+fn weights_of_every_library() {
+    for (format, paths) in [
+        (
+            WeightsFormat::PyTorch,
+            &["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "model.pt", "a.pth"][..],
+        ),
+        (WeightsFormat::TensorFlow, &["tf_model.h5", "saved_model/saved_model.pb", "model.keras"]),
+        (WeightsFormat::TfLite, &["model.tflite"]),
+        (WeightsFormat::Flax, &["flax_model.msgpack"]),
+        (WeightsFormat::Safetensors, &["model.safetensors", "model-00001-of-00002.safetensors"]),
+        (WeightsFormat::Onnx, &["onnx/model.onnx", "model.onnx", "onnx/decoder_model_merged_q4.onnx"]),
+        (WeightsFormat::Ort, &["model.ort"]),
+        (WeightsFormat::Gguf, &["smollm2-360m-instruct-q8_0.gguf"]),
+        (
+            WeightsFormat::OpenVino,
+            &["openvino/openvino_model.xml", "openvino/openvino_model_qint8_quantized.bin"],
+        ),
+        (WeightsFormat::RustBert, &["rust_model.ot"]),
+    ] {
+        for path in paths {
+            let FileKind::Weights { format: found, .. } = kind(path) else { panic!("{path} is no weights") };
+            assert_eq!(found, format, "{path}");
+            assert!(kind(path).is_weights());
+        }
+    }
+}
+
+#[test]
+fn names_tell_the_quantisation() {
+    for (path, dtype) in [
+        ("onnx/model.onnx", Some(Dtype::Fp32)),
+        ("onnx/decoder_with_past_model.onnx", Some(Dtype::Fp32)),
+        ("onnx/model_fp16.onnx", Some(Dtype::Fp16)),
+        ("onnx/model_quantized.onnx", Some(Dtype::Q8)),
+        ("onnx/model_int8.onnx", Some(Dtype::Int8)),
+        ("onnx/model_uint8.onnx", Some(Dtype::Uint8)),
+        ("onnx/model_q4.onnx", Some(Dtype::Q4)),
+        ("onnx/model_q4f16.onnx", Some(Dtype::Q4f16)),
+        ("onnx/model_bnb4.onnx", Some(Dtype::Bnb4)),
+        ("onnx/model_q2f16.onnx", Some(Dtype::Q2f16)),
+        ("onnx/model_qint8_avx512_vnni.onnx", Some(Dtype::Int8)),
+        ("onnx/model_quint8_avx2.onnx", Some(Dtype::Uint8)),
+        ("onnx/model_O3.onnx", Some(Dtype::Fp32)),
+        ("onnx/model_O4.onnx", Some(Dtype::Fp16)),
+        ("onnx/model_optimized.onnx", Some(Dtype::Fp32)),
+        ("onnx/something.onnx", None),
+        ("onnx/model_q4f16.onnx_data", Some(Dtype::Q4f16)),
+        ("model.fp16.safetensors", Some(Dtype::Fp16)),
+        ("model.safetensors", None),
+        ("m-f16.gguf", Some(Dtype::Fp16)),
+        ("m-Q4_K_M.gguf", None),
+    ] {
+        assert_eq!(dtype_of(path), dtype, "{path}");
+    }
+}
+
+#[test]
+fn data_and_indexes_beside_weights() {
+    let data = |chunk| FileKind::ExternalData { chunk, dtype: Some(Dtype::Fp32) };
+    assert_eq!(kind("onnx/model.onnx_data"), data(0));
+    assert_eq!(kind("onnx/model.onnx.data"), data(0));
+    assert_eq!(kind("onnx/model.onnx_data_12"), data(12));
+    assert_eq!(kind("onnx/model.onnx_data_x"), FileKind::Other);
+    assert_eq!(kind("onnx/model.onnx_data_99999999999"), FileKind::Other);
+    let index = |format| FileKind::WeightsIndex { format };
+    assert_eq!(kind("model.safetensors.index.json"), index(WeightsFormat::Safetensors));
+    assert_eq!(kind("pytorch_model.bin.index.json"), index(WeightsFormat::PyTorch));
+    assert_eq!(kind("flax_model.msgpack.index.json"), index(WeightsFormat::Flax));
+    assert_eq!(kind("tf_model.h5.index.json"), index(WeightsFormat::TensorFlow));
+    assert_eq!(kind("words.index.json"), FileKind::Other);
+}
+
+#[test]
+fn static_embeddings() {
+    let table = |dtype, dims| FileKind::StaticEmbeddings { dtype, dims };
+    assert_eq!(kind("sub/fp32.d512.npy"), table(Dtype::Fp32, 512));
+    assert_eq!(kind("fp8_e4m3.d32.npy.zst"), table(Dtype::Fp8E4m3, 32));
+    assert_eq!(kind("fp32.d.npy"), FileKind::Other);
+    assert_eq!(kind("fp32.d+1.npy"), FileKind::Other);
+    assert_eq!(kind("x.npy"), FileKind::Other);
+    assert_eq!(kind("x.zst"), FileKind::Other);
+}
+
+#[test]
+fn everything_beside_weights() {
+    for (expected, paths) in [
+        (FileKind::Config, &["config.json", "onnx/config.json", "adapter_config.json"][..]),
+        (FileKind::GenerationConfig, &["generation_config.json"]),
+        (
+            FileKind::ModuleConfig,
+            &["modules.json", "1_Pooling/config.json", "config_sentence_transformers.json"],
+        ),
+        (
+            FileKind::Tokenizer,
+            &["tokenizer.json", "sub/tokenizer.json.zst", "spiece.model", "tokenizer.model"],
+        ),
+        (FileKind::TokenizerConfig, &["tokenizer_config.json"]),
+        (FileKind::SpecialTokens, &["special_tokens_map.json", "added_tokens.json"]),
+        (FileKind::Vocabulary, &["vocab.txt", "vocab.json"]),
+        (FileKind::Merges, &["merges.txt"]),
+        (FileKind::ChatTemplate, &["chat_template.jinja"]),
+        (FileKind::Preprocessing, &["preprocessor_config.json", "processor_config.json"]),
+        (FileKind::FeatureExtraction, &["feature_extractor_config.json", "mel_filters.npz"]),
+        (
+            FileKind::TrainingMetadata,
+            &["training_args.bin", "trainer_state.json", "optimizer.pt", "all_results.json"],
+        ),
+        (FileKind::ModelCard, &["README.md", "readme.md"]),
+        (FileKind::License, &["LICENSE", "LICENSE.txt", "LICENCE.md", "NOTICE"]),
+        (FileKind::Repository, &[".gitattributes"]),
+        (FileKind::Other, &["x", "model", "docs/README.md", "image.png", "data.bin", "说明.txt", ".onnx_x"]),
+    ] {
+        for path in paths {
+            assert_eq!(kind(path), expected, "{path}");
+            assert!(!kind(path).is_weights());
+        }
+    }
+}
+
+#[test]
+fn kinds_are_json_with_a_tag() {
+    let json = serde_json::to_string(&kind("onnx/model_q4.onnx")).expect("a kind is JSON");
+    assert_eq!(json, r#"{"kind":"weights","format":"onnx","dtype":"q4"}"#);
+}

@@ -1,0 +1,231 @@
+//! Properties: names stay what they are, URLs stay under their root, nothing panics.
+
+use std::fmt::Display;
+
+use hub_layout::{
+    Dtype, FileKind, FileRequest, Hub, HubKind, ModelId, NameProblem, RepoPath, Revision, Task, UrlPrefix,
+    UrlRules, needed_files,
+};
+use proptest::prelude::*;
+use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
+
+use crate::strategies::{file, hub, path, text};
+
+/// What parses, prints and serialises as the text it came from.
+fn keeps_its_text<T>(text: &str) -> Result<(), TestCaseError>
+where
+    T: std::str::FromStr + Display + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+    T::Err: Display,
+{
+    let json = serde_json::to_string(text).expect("a text is JSON");
+    match text.parse::<T>() {
+        Ok(name) => {
+            prop_assert_eq!(name.to_string(), text);
+            prop_assert_eq!(serde_json::to_string(&name).expect("a name is JSON"), json.clone());
+            prop_assert_eq!(serde_json::from_str::<T>(&json).expect("what parses also deserialises"), name);
+        }
+        Err(error) => {
+            let message = error.to_string();
+            prop_assert!(!message.contains(char::is_control), "{:?}", message);
+            prop_assert!(message.contains("allowed: "), "{}", message);
+            prop_assert!(serde_json::from_str::<T>(&json).is_err());
+        }
+    }
+    Ok(())
+}
+
+/// What may be joined to a folder on any platform without leaving it.
+fn is_safe_below_a_folder(text: &str) -> bool {
+    let plain = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.ends_with(['.', ' ']);
+    !text.contains(['\\', '\0', ':', '\t', '\r', '\n']) && text.split('/').all(plain)
+}
+
+proptest! {
+    #[test]
+    fn every_parser_takes_any_text(text in text()) {
+        keeps_its_text::<ModelId>(&text)?;
+        keeps_its_text::<Revision>(&text)?;
+        keeps_its_text::<RepoPath>(&text)?;
+        keeps_its_text::<Task>(&text)?;
+        keeps_its_text::<Dtype>(&text)?;
+        keeps_its_text::<UrlPrefix>(&text)?;
+        let _ = text.parse::<HubKind>();
+    }
+
+    #[test]
+    fn what_parses_is_safe_below_a_folder(text in text()) {
+        let parsed = [
+            text.parse::<ModelId>().is_ok(),
+            text.parse::<Revision>().is_ok(),
+            text.parse::<RepoPath>().is_ok(),
+            text.parse::<Task>().is_ok(),
+        ];
+        prop_assert!(!parsed.contains(&true) || is_safe_below_a_folder(&text), "{:?}", text);
+    }
+
+    #[test]
+    fn a_template_is_kept_or_refused(text in text()) {
+        let root = Hub::mozilla().root().clone();
+        if let Ok(hub) = Hub::custom(root, &text) {
+            prop_assert_eq!(hub.template(), text);
+        }
+    }
+
+    #[test]
+    fn a_url_stays_below_its_root_and_reads_back(hub in hub(), file in file()) {
+        let url = hub.file_url(&file.model, &file.revision, &file.path);
+        prop_assert_eq!(url.origin(), hub.root().origin());
+        prop_assert!(url.path().starts_with(hub.root().path()), "{}", url);
+        prop_assert_eq!((url.query(), url.fragment(), url.username()), (None, None, ""));
+        let below = url.path()[hub.root().path().len()..].split('/').count();
+        let names = hub.template().split('/').count() + file.model.as_str().split('/').count() - 1;
+        prop_assert_eq!(below, names + file.path.segments().count());
+        // Parsing the text again, as any HTTP library does, changes nothing.
+        prop_assert_eq!(&Url::parse(url.as_str()).expect("a URL's text is a URL"), &url);
+        prop_assert_eq!(hub.parse_file_url(&url), Ok(file));
+    }
+
+    #[test]
+    fn a_listing_stays_below_its_root(hub in hub(), file in file()) {
+        if let Some(url) = hub.listing_url(&file.model, &file.revision) {
+            prop_assert_eq!(url.origin(), hub.root().origin());
+            let below = url.path().strip_prefix(hub.root().path());
+            prop_assert!(below.is_some_and(|below| below.starts_with("api/models/")), "{}", url);
+            prop_assert_eq!(&Url::parse(url.as_str()).expect("a URL's text is a URL"), &url);
+        }
+    }
+
+    #[test]
+    fn any_url_is_read_or_refused(hub in hub(), text in text(), below in any::<bool>()) {
+        let url = if below { hub.root().join(&text) } else { Url::parse(&text) };
+        let Ok(url) = url else { return Ok(()) };
+        match hub.parse_file_url(&url) {
+            Ok(file) => {
+                prop_assert_eq!(url.origin(), hub.root().origin());
+                let again = hub.file_url(&file.model, &file.revision, &file.path);
+                prop_assert_eq!(hub.parse_file_url(&again), Ok(file));
+            }
+            Err(error) => prop_assert!(!error.to_string().contains(char::is_control)),
+        }
+    }
+
+    #[test]
+    fn every_path_has_a_kind(path in path()) {
+        let kind = FileKind::of(&path);
+        let json = serde_json::to_string(&kind).expect("a kind is JSON");
+        prop_assert_eq!(serde_json::from_str::<FileKind>(&json).expect("its JSON reads back"), kind);
+    }
+
+    #[test]
+    fn a_refused_hub_text_never_passes_by_encoding(path in path()) {
+        // Whatever is decoded once from a URL is checked as a name: a path that reads as an escape is refused.
+        let decoded = path.as_str().replace("%2e", ".").replace("%2F", "/").replace("%00", "\0");
+        let url = format!("https://model-hub.mozilla.org/a/b/main/{decoded}");
+        if let Ok(file) = Hub::mozilla().parse_file_url(&Url::parse(&url).expect("the host is fixed")) {
+            prop_assert!(is_safe_below_a_folder(file.path.as_str()));
+        }
+    }
+
+    #[test]
+    fn needed_files_are_listed_once_and_more_files_never_hurt(
+        mut listing in prop::collection::vec(listed(), 0..24),
+        more in prop::collection::vec(path(), 0..4),
+        task in prop::sample::select(&["feature-extraction", "summarization", "image-to-text", "other"][..]),
+        dtype in prop::option::of(prop::sample::select(Dtype::ALL)),
+    ) {
+        let mut request = FileRequest::new(task.parse().expect("a constant task is valid"));
+        if let Some(dtype) = dtype {
+            request = request.with_dtype(dtype);
+        }
+        let before = needed_files(&request, Some(&listing));
+        if let Ok(files) = &before {
+            for (n, file) in files.iter().enumerate() {
+                prop_assert!(listing.contains(&file.path));
+                prop_assert!(files[..n].iter().all(|other| other.path != file.path));
+            }
+        }
+        listing.extend(more);
+        prop_assert!(before.is_err() || needed_files(&request, Some(&listing)).is_ok());
+    }
+
+    #[test]
+    fn any_named_file_is_needed_or_missing(
+        listing in prop::collection::vec(prop_oneof![path(), listed()], 0..8),
+        named in prop_oneof![path(), listed()],
+        task in prop::sample::select(&["feature-extraction", "llama-text-generation", "static-embeddings", "test-echo"][..]),
+    ) {
+        let request = FileRequest::new(task.parse().expect("a constant task is valid")).with_model_file(named.clone());
+        match needed_files(&request, Some(&listing)) {
+            Ok(files) => prop_assert!(files.iter().all(|file| listing.contains(&file.path))),
+            Err(error) => prop_assert!(error.file().is_some_and(|file| !listing.contains(file))),
+        }
+        let files = needed_files(&request, None).expect("without a listing a named file is taken as it is");
+        prop_assert!(files.iter().any(|file| file.path == named && file.required));
+    }
+
+    #[test]
+    fn an_allowed_url_has_the_origin_of_its_rule(text in text(), below in any::<bool>()) {
+        let prefix: UrlPrefix = "https://hub.example/org/".parse().expect("a constant prefix is valid");
+        let base = Url::parse("https://hub.example/org/").expect("a constant URL is valid");
+        let url = if below { base.join(&text) } else { Url::parse(&text) };
+        let Ok(url) = url else { return Ok(()) };
+        let verdict = UrlRules::new(vec![prefix.clone()], vec![]).verdict(&url);
+        prop_assert!(!verdict.reason.contains(char::is_control));
+        prop_assert_eq!(verdict.allowed, verdict.rejection.is_none());
+        if verdict.allowed && verdict.rule.is_some() {
+            prop_assert_eq!(url.origin(), base.origin());
+            prop_assert!(url.path().to_ascii_lowercase().starts_with("/org"));
+        }
+        // What a rule allows, the same rule can deny.
+        let denied = UrlRules::new(vec![prefix.clone()], vec![prefix]).verdict(&url);
+        prop_assert!(!(verdict.rule.is_some() && denied.allowed), "{}", url);
+    }
+
+    // Firefox's grammars: what they accept passes, or is refused for a stated reason of safety.
+
+    #[test]
+    fn hub_level_model_names_pass(text in "([A-Za-z0-9]([A-Za-z0-9-]{0,6}[A-Za-z0-9])?/)?[A-Za-z0-9._-]{1,9}") {
+        use NameProblem::{DotSegment, DoubleHyphen, OuterSpaceOrDot, ReservedName};
+        let problem = text.parse::<ModelId>().err().map(|error| error.problem());
+        prop_assert!(matches!(problem, None | Some(DotSegment | DoubleHyphen | OuterSpaceOrDot | ReservedName)));
+    }
+
+    #[test]
+    fn option_level_model_names_pass(text in "([A-Za-z0-9_.-]{1,9}/)?[A-Za-z0-9._-]{1,9}") {
+        use NameProblem::{DotSegment, DoubleHyphen, OuterHyphen, OuterSpaceOrDot, ReservedName};
+        let problem = text.parse::<ModelId>().err().map(|error| error.problem());
+        prop_assert!(matches!(
+            problem,
+            None | Some(DotSegment | DoubleHyphen | OuterHyphen | OuterSpaceOrDot | ReservedName)
+        ));
+    }
+
+    #[test]
+    fn hub_level_revisions_pass(text in "[A-Za-z0-9.-]{1,40}") {
+        use NameProblem::{DotSegment, OuterSpaceOrDot, ReservedName};
+        let problem = text.parse::<Revision>().err().map(|error| error.problem());
+        prop_assert!(matches!(problem, None | Some(DotSegment | OuterSpaceOrDot | ReservedName)));
+    }
+
+    #[test]
+    fn option_level_revisions_are_versions(text in "v?[0-9]{1,3}(\\.[0-9]{1,3}){0,2}([.-](alpha|beta|pre|post|rc)[0-9]{0,2})?") {
+        prop_assert!(!text.parse::<Revision>().expect("a version is a revision").is_moving(), "{}", text);
+    }
+
+    #[test]
+    fn hub_level_file_names_pass(text in "[A-Za-z0-9._-]{1,9}(/[A-Za-z0-9._-]{1,9}){0,4}") {
+        use NameProblem::{DotSegment, OuterSpaceOrDot, ReservedName};
+        let problem = text.parse::<RepoPath>().err().map(|error| error.problem());
+        prop_assert!(matches!(problem, None | Some(DotSegment | OuterSpaceOrDot | ReservedName)));
+    }
+}
+
+/// Files that real models have.
+fn listed() -> impl Strategy<Value = RepoPath> {
+    let bases = "(config|tokenizer|tokenizer_config|preprocessor_config)\\.json|README\\.md|\
+        (onnx/)?(model|encoder_model|decoder_model_merged)(_quantized|_fp16|_int8|_q4)?\\.onnx(_data(_[12])?)?|\
+        (model-0000[12]-of-00002|model)\\.safetensors(\\.index\\.json)?|[ab](-0000[12]-of-00002)?\\.gguf|\
+        (sub/)?(fp32|fp8_e4m3)\\.d(8|16)\\.npy(\\.zst)?|(sub/)?tokenizer\\.json(\\.zst)?";
+    bases.prop_filter_map("not a path", |text| text.parse().ok())
+}
