@@ -1,1 +1,59 @@
 //! Keeps a verified copy of Remote Settings collections and their attachments.
+//!
+//! Layer 2. Talks to servers only through [`transport::Transport`], and knows nothing of models: what the
+//! records mean is up to the caller. It reads no environment, logs nothing and starts no runtime.
+//!
+//! A [`Client`] fetches the changes of a collection, merges them in memory, checks the content signature of the
+//! result up to a pinned root, and only then replaces the local copy, in one step. Reading a copy needs no
+//! network. A [`Verified`] collection can be had in no other way.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use rs_client::{Client, CollectionName, ErrorKind, MemoryStorage, Server};
+//!
+//! # futures::executor::block_on(async {
+//! let storage = Arc::new(MemoryStorage::new());
+//! let client = Client::builder(Server::production(), Arc::new(transport::Offline), storage).build();
+//! let name = CollectionName::new("main", "ml-inference-options")?;
+//! assert!(client.load(&name).await?.is_none());
+//! assert_eq!(client.sync(&name).await.expect_err("there is no network").kind(), ErrorKind::Offline);
+//! # Ok::<(), rs_client::Error>(())
+//! # }).expect("the example works");
+//! ```
+//!
+//! # What is and is not promised
+//!
+//! A signature covers a collection's records and timestamp. It does not name the collection: whoever controls
+//! the connection can present one validly signed collection of the same signer as another. The metadata is
+//! compared with what was asked for, a collection never becomes empty silently, and timestamps never go back;
+//! beyond that, [decode](Record::decode) records into types that other collections' records do not fit.
+
+pub mod canonical;
+mod chain;
+mod changeset;
+mod client;
+mod clock;
+mod collection;
+mod endpoints;
+mod error;
+mod limits;
+mod name;
+mod record;
+mod server;
+mod signature;
+mod state;
+mod storage;
+mod verify;
+mod x509;
+
+pub use changeset::Changeset;
+pub use client::{AttachmentStream, Client, ClientBuilder, Outcome, SyncReport};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use collection::Collection;
+pub use error::{CertificateProblem, Error, ErrorKind};
+pub use limits::Limits;
+pub use name::CollectionName;
+pub use record::{Attachment, Record};
+pub use server::{RootHash, Server, Trust};
+pub use storage::{FileStorage, MemoryStorage, Storage};
+pub use verify::Verified;

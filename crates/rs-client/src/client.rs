@@ -1,0 +1,215 @@
+//! The client: a verified local copy of the collections of one server.
+
+mod attachment;
+mod fetch;
+mod politeness;
+mod sync;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use transport::Transport;
+
+use crate::{
+    Clock, Collection, CollectionName, Error, ErrorKind, Limits, Server, Storage, SystemClock, Verified,
+    state,
+};
+use fetch::ServerInfo;
+use politeness::Politeness;
+
+pub use attachment::AttachmentStream;
+
+/// The most chains kept in memory; a server signs everything with one or two.
+const CHAINS_KEPT: usize = 16;
+
+/// Keeps verified copies of a server's collections.
+///
+/// All methods take `&self`; share one client in an [`Arc`]. No lock is held while a request is under way.
+#[derive(Debug)]
+pub struct Client {
+    server: Server,
+    transport: Arc<dyn Transport>,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    accept_emptied: bool,
+    politeness: Politeness,
+    memory: Mutex<Memory>,
+    /// Held while a local copy is compared and replaced, never over the network.
+    committing: tokio::sync::Mutex<()>,
+}
+
+/// What saves requests; losing it costs nothing else.
+#[derive(Debug, Default)]
+struct Memory {
+    info: Option<Arc<ServerInfo>>,
+    /// By address. Only chains that something verified with.
+    chains: HashMap<String, Arc<str>>,
+}
+
+/// What a [`Client`] is made from.
+#[derive(Debug)]
+pub struct ClientBuilder {
+    server: Server,
+    transport: Arc<dyn Transport>,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    accept_emptied: bool,
+}
+
+/// What a sync did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Nothing is new.
+    UpToDate,
+    /// Records changed; or there was no local copy before.
+    Updated,
+    /// The records are the same; the signature, or other metadata, is new.
+    SignatureRefreshed,
+}
+
+/// What a sync did, and what there is now.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SyncReport {
+    /// What happened.
+    pub outcome: Outcome,
+    /// The local copy after the sync.
+    pub collection: Verified<Collection>,
+    /// Ids of new records, in order.
+    pub created: Vec<String>,
+    /// Ids of changed records, in order.
+    pub updated: Vec<String>,
+    /// Ids of records that are gone, in order.
+    pub deleted: Vec<String>,
+    /// Whether the local copy was damaged, and was replaced by this sync.
+    pub repaired: bool,
+}
+
+impl ClientBuilder {
+    /// Takes the time from `clock` instead of the system.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets how much the server may send.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Accepts that a collection that had records has none anymore.
+    ///
+    /// Without this such an update fails with [`ErrorKind::Emptied`] and the old copy stays. A signature does not
+    /// name its collection: the signed emptiness of any collection is that of every other one, so whoever
+    /// controls the connection could make an allow-list or a deny-list vanish. Where a collection is emptied on
+    /// purpose, this accepts it, and so does [`Client::reset`] for one collection.
+    #[must_use]
+    pub fn accept_emptied(mut self, accept: bool) -> Self {
+        self.accept_emptied = accept;
+        self
+    }
+
+    /// Makes the client. Does no I/O.
+    pub fn build(self) -> Client {
+        let Self { server, transport, storage, clock, limits, accept_emptied } = self;
+        Client {
+            politeness: Politeness::new(limits.backoff),
+            server,
+            transport,
+            storage,
+            clock,
+            limits,
+            accept_emptied,
+            memory: Mutex::default(),
+            committing: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Client {
+    /// Starts making a client for `server` that sends requests over `transport` and keeps copies in `storage`.
+    ///
+    /// The transport decides on User-Agent, compression, proxies and retries.
+    pub fn builder(
+        server: Server,
+        transport: Arc<dyn Transport>,
+        storage: Arc<dyn Storage>,
+    ) -> ClientBuilder {
+        ClientBuilder {
+            server,
+            transport,
+            storage,
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+            accept_emptied: false,
+        }
+    }
+
+    /// Returns the server.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Returns the local copy of a collection, or [`None`] where there is none. Makes no request.
+    ///
+    /// It is verified again, with the chain that was stored with it and at the time it was fetched, so it can be
+    /// read long after its certificate has expired.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Corrupt`] where the copy is damaged; [`ErrorKind::Storage`] where it cannot be read.
+    pub async fn load(&self, name: &CollectionName) -> Result<Option<Verified<Collection>>, Error> {
+        self.local(name).await.map_err(|error| error.of(name))
+    }
+
+    /// Forgets the local copy of a collection.
+    ///
+    /// The next sync takes whatever validly signed state the server has, even an older or an empty one. This is
+    /// the way out where a server was reset, and [`ErrorKind::Rollback`] would otherwise last for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] where that fails.
+    pub async fn reset(&self, name: &CollectionName) -> Result<(), Error> {
+        let _committing = self.committing.lock().await;
+        self.storage.remove(&state::key(&self.server, name)).await.map_err(|error| {
+            Error::new(ErrorKind::Storage, "could not remove the local copy").because(error).of(name)
+        })
+    }
+
+    async fn local(&self, name: &CollectionName) -> Result<Option<Verified<Collection>>, Error> {
+        let Some(state) = self.stored(name).await? else { return Ok(None) };
+        let verified = state::read(&self.server, name, &state, &self.limits)?;
+        let evidence = verified.evidence();
+        self.keep_chain(&evidence.signature.x5u, &evidence.chain);
+        Ok(Some(verified))
+    }
+
+    async fn stored(&self, name: &CollectionName) -> Result<Option<bytes::Bytes>, Error> {
+        self.storage
+            .load(&state::key(&self.server, name))
+            .await
+            .map_err(|error| Error::new(ErrorKind::Storage, "could not read the local copy").because(error))
+    }
+
+    /// Remembers a chain that something verified with.
+    fn keep_chain(&self, x5u: &str, chain: &Arc<str>) {
+        let chains = &mut self.memory().chains;
+        if chains.len() >= CHAINS_KEPT && !chains.contains_key(x5u) {
+            chains.clear();
+        }
+        chains.insert(x5u.to_owned(), Arc::clone(chain));
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

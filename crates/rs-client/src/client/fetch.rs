@@ -1,0 +1,181 @@
+//! What a client asks a server for.
+
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
+
+use serde::Deserialize;
+use transport::{Request, Response};
+use url::Url;
+
+use super::Client;
+use crate::{Changeset, CollectionName, Error, ErrorKind, endpoints};
+
+/// What a server says about itself, as far as this crate uses it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ServerInfo {
+    #[serde(default)]
+    capabilities: Capabilities,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Capabilities {
+    attachments: Option<Attachments>,
+    changes: Option<Changes>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Attachments {
+    base_url: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Changes {
+    certs_chains_base_url: Option<String>,
+}
+
+/// A changeset and how it came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// [`None`] where the server says in so many words that nothing changed.
+    pub(super) changeset: Option<Changeset>,
+    /// Whether it holds only what changed since the timestamp that was sent.
+    pub(super) partial: bool,
+    /// The time by the server's clock.
+    pub(super) date: Option<SystemTime>,
+}
+
+impl ServerInfo {
+    pub(super) fn attachments(&self) -> Result<&str, Error> {
+        match &self.capabilities.attachments {
+            Some(attachments) => Ok(&attachments.base_url),
+            None => Err(Error::new(ErrorKind::NotFound, "the server has no attachments")),
+        }
+    }
+}
+
+impl Client {
+    /// Gets the description of the server, once.
+    pub(super) async fn info(&self) -> Result<Arc<ServerInfo>, Error> {
+        if let Some(info) = &self.memory().info {
+            return Ok(Arc::clone(info));
+        }
+        self.politeness.may_continue(self.clock.now())?;
+        let what = "the server's description";
+        let response = self.get(endpoints::info(&self.server), self.limits.info_bytes, what).await?;
+        let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
+        let info: ServerInfo = serde_json::from_slice(&body).map_err(|error| {
+            Error::new(ErrorKind::Protocol, "the server's description of itself cannot be read")
+                .because(error)
+        })?;
+        let info = Arc::new(info);
+        self.memory().info = Some(Arc::clone(&info));
+        Ok(info)
+    }
+
+    /// Gets the timestamps of all collections of the server.
+    pub(super) async fn timestamps(&self) -> Result<HashMap<(String, String), u64>, Error> {
+        #[derive(Deserialize)]
+        struct List {
+            changes: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            bucket: String,
+            collection: String,
+            last_modified: u64,
+        }
+        let what = "the list of changed collections";
+        let response = self.get(endpoints::changes(&self.server), self.limits.info_bytes, what).await?;
+        if response.status == 204 {
+            return Ok(HashMap::new());
+        }
+        let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
+        let list: List = serde_json::from_slice(&body).map_err(|error| {
+            Error::new(ErrorKind::Protocol, "the server's list of changed collections cannot be read")
+                .because(error)
+        })?;
+        let entries = list.changes.into_iter();
+        Ok(entries.map(|entry| ((entry.bucket, entry.collection), entry.last_modified)).collect())
+    }
+
+    /// Gets the changes of a collection since a timestamp, or all its records.
+    pub(super) async fn changeset(
+        &self,
+        name: &CollectionName,
+        expected: u64,
+        since: Option<u64>,
+    ) -> Result<Answer, Error> {
+        self.politeness.may_continue(self.clock.now())?;
+        let url = endpoints::changeset(&self.server, name, expected, since);
+        let what = "the changeset";
+        let response = self.get(url, self.limits.changeset_bytes, what).await?;
+        let date = response.headers.get("date").and_then(|date| httpdate::parse_http_date(date).ok());
+        // A server that no longer knows the timestamp redirects to the whole collection, in which deleted
+        // records are not mentioned: it must replace what is held.
+        let partial = since.is_some() && endpoints::asks_since(&response.url);
+        if response.status == 204 && partial {
+            return Ok(Answer { changeset: None, partial, date });
+        }
+        let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
+        let changeset = Changeset::parse(&body, &self.limits)?;
+        changeset.is_of(name)?;
+        Ok(Answer { changeset: Some(changeset), partial, date })
+    }
+
+    /// Gets the certificate chain of a signature, from memory where it was used before.
+    pub(super) async fn chain(&self, x5u: &str) -> Result<Arc<str>, Error> {
+        if let Some(chain) = self.memory().chains.get(x5u) {
+            return Ok(Arc::clone(chain));
+        }
+        let url = match Url::parse(x5u) {
+            Ok(url) if self.server.may_refer_to(&url) => url,
+            Ok(url) => {
+                let message =
+                    format!("the server names certificates at {}:, which is not used", url.scheme());
+                return Err(Error::new(ErrorKind::Protocol, message));
+            }
+            Err(_) => {
+                let info = self.info().await?;
+                let changes = info.capabilities.changes.as_ref();
+                let base = changes.and_then(|changes| changes.certs_chains_base_url.as_deref());
+                let Some(base) = base else {
+                    let message = "the server names certificates without saying where they are";
+                    return Err(Error::new(ErrorKind::Protocol, message));
+                };
+                endpoints::under(&self.server, base, x5u)?
+            }
+        };
+        let what = "the certificate chain";
+        let response = self.get(url, self.limits.chain_bytes, what).await?;
+        let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
+        match std::str::from_utf8(&body) {
+            Ok(pem) => Ok(Arc::from(pem)),
+            Err(error) => {
+                let message = "the certificate chain is not a PEM file";
+                Err(Error::in_chain(crate::CertificateProblem::Malformed, message).because(error))
+            }
+        }
+    }
+
+    /// Sends a request; anything but success is an error.
+    pub(super) async fn get(&self, url: Url, max_bytes: u64, what: &str) -> Result<Response, Error> {
+        let ours = |url: &Url| url.origin() == self.server.url().origin();
+        let response = self.transport.send(Request::get(url, max_bytes)).await;
+        let response = response.map_err(|error| self.refused(what, error))?;
+        let now = self.clock.now();
+        for redirect in response.redirects.iter().filter(|redirect| ours(&redirect.url)) {
+            self.politeness.note_headers(&redirect.headers, now);
+        }
+        if ours(&response.url) {
+            self.politeness.note_headers(&response.headers, now);
+        }
+        response.success().map_err(|error| self.refused(what, error))
+    }
+
+    fn refused(&self, what: &str, error: transport::Error) -> Error {
+        let ours = error.url().origin() == self.server.url().origin();
+        if let Some(wait) = error.retry_after().filter(|_| ours) {
+            self.politeness.note_refusal(wait, self.clock.now());
+        }
+        Error::in_transport(what, error)
+    }
+}
