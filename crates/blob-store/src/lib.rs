@@ -18,6 +18,8 @@ mod layout;
 mod limits;
 mod manifest;
 mod named;
+#[cfg(feature = "object-store")]
+mod object;
 mod scrub;
 mod store;
 
@@ -29,5 +31,7 @@ pub use fs::{Durability, FsOptions, FsStore};
 pub use gc::{GcOptions, GcReport};
 pub use limits::Limits;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestName, Pin};
+#[cfg(feature = "object-store")]
+pub use object::ObjectStoreBackend;
 pub use scrub::{ManifestUsage, MissingFile, Usage, VerifyOptions, VerifyReport};
 pub use store::{BlobInfo, BlobStore, ByteStream, DocumentEntry, Expected, Quarantined, Reason, Stage};
