@@ -74,12 +74,12 @@ pub enum FileKind {
 
 /// Says which library's weights a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum WeightsFormat {
-    /// PyTorch's pickles: `pytorch_model.bin`, `.pt`, `.pth`, `.ckpt`. Reading one can run code.
+    /// PyTorch's pickles: `pytorch_model.bin`, `.pt`, `.pth`, `.ckpt`; reading one can run code.
     PyTorch,
-    /// TensorFlow and Keras: `tf_model.h5`, `.keras`, `saved_model.pb`.
+    /// TensorFlow and Keras: `tf_model.h5`, `.keras`, `saved_model.pb`, `model.ckpt.index`.
     TensorFlow,
     /// TensorFlow Lite: `.tflite`.
     TfLite,
@@ -95,8 +95,10 @@ pub enum WeightsFormat {
     Gguf,
     /// OpenVINO: `openvino_model.xml` and `.bin`.
     OpenVino,
-    /// Rust: `rust_model.ot`.
-    RustBert,
+    /// Core ML: `.mlmodel`, and everything inside an `.mlpackage` folder.
+    CoreMl,
+    /// tch-rs: `rust_model.ot`.
+    Torch,
 }
 
 /// Base names that transformers.js gives to ONNX graphs; without a suffix such a file is fp32.
@@ -192,7 +194,10 @@ fn by_whole_name(path: &RepoPath, name: &str) -> Option<FileKind> {
         ".gitattributes" | ".gitignore" => FileKind::Repository,
         _ if at_top && is_license(name) => FileKind::License,
         _ if name.starts_with("events.out.tfevents.") => FileKind::TrainingMetadata,
-        "openvino_model.bin" => weights(WeightsFormat::OpenVino, None),
+        _ if name.contains(".ckpt.") => weights(WeightsFormat::TensorFlow, None),
+        _ if path.segments().any(|segment| segment.ends_with(".mlpackage")) => {
+            weights(WeightsFormat::CoreMl, None)
+        }
         _ => return None,
     })
 }
@@ -200,7 +205,9 @@ fn by_whole_name(path: &RepoPath, name: &str) -> Option<FileKind> {
 fn is_module_folder(folder: &str) -> bool {
     let name = folder.rsplit('/').next().unwrap_or(folder);
     name.split_once('_').is_some_and(|(number, word)| {
-        !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty()
+        // `0_Transformer/config.json` is the model's own configuration.
+        let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        is_number && !word.is_empty() && word != "Transformer"
     })
 }
 
@@ -242,7 +249,7 @@ fn shard_format(name: &str) -> Option<WeightsFormat> {
     Some(match extension {
         "safetensors" => WeightsFormat::Safetensors,
         "bin"
-            if ["pytorch_model", "adapter_model", "model", "diffusion_pytorch_model", "consolidated"]
+            if ["pytorch_model", "adapter_model", "diffusion_pytorch_model"]
                 .iter()
                 .any(|known| stem.starts_with(known)) =>
         {
@@ -253,7 +260,8 @@ fn shard_format(name: &str) -> Option<WeightsFormat> {
         "pb" if stem == "saved_model" => WeightsFormat::TensorFlow,
         "msgpack" => WeightsFormat::Flax,
         "tflite" => WeightsFormat::TfLite,
-        "ot" => WeightsFormat::RustBert,
+        "mlmodel" => WeightsFormat::CoreMl,
+        "ot" => WeightsFormat::Torch,
         _ => return None,
     })
 }

@@ -20,7 +20,10 @@ fn weights_of_every_library() {
             WeightsFormat::PyTorch,
             &["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "model.pt", "a.pth"][..],
         ),
-        (WeightsFormat::TensorFlow, &["tf_model.h5", "saved_model/saved_model.pb", "model.keras"]),
+        (
+            WeightsFormat::TensorFlow,
+            &["tf_model.h5", "saved_model/saved_model.pb", "model.keras", "model.ckpt.data-00000-of-00001"],
+        ),
         (WeightsFormat::TfLite, &["model.tflite"]),
         (WeightsFormat::Flax, &["flax_model.msgpack"]),
         (WeightsFormat::Safetensors, &["model.safetensors", "model-00001-of-00002.safetensors"]),
@@ -31,7 +34,8 @@ fn weights_of_every_library() {
             WeightsFormat::OpenVino,
             &["openvino/openvino_model.xml", "openvino/openvino_model_qint8_quantized.bin"],
         ),
-        (WeightsFormat::RustBert, &["rust_model.ot"]),
+        (WeightsFormat::Torch, &["rust_model.ot"]),
+        (WeightsFormat::CoreMl, &["coreml/m.mlmodel", "coreml/m.mlpackage/Data/weights/weight.bin"]),
     ] {
         for path in paths {
             let FileKind::Weights { format: found, .. } = kind(path) else { panic!("{path} is no weights") };
@@ -100,7 +104,7 @@ fn static_embeddings() {
 #[test]
 fn everything_beside_weights() {
     for (expected, paths) in [
-        (FileKind::Config, &["config.json", "onnx/config.json", "adapter_config.json"][..]),
+        (FileKind::Config, &["config.json", "onnx/config.json", "0_Transformer/config.json"][..]),
         (FileKind::GenerationConfig, &["generation_config.json"]),
         (
             FileKind::ModuleConfig,
