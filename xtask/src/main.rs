@@ -1,5 +1,6 @@
 //! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else.
 
+mod demo;
 mod fixtures;
 mod repo;
 mod test;
@@ -19,6 +20,12 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "demo",
+        arguments: "[--keep]",
+        about: "Show mlmgr at work against servers on loopback; --keep leaves them running",
+        run: demo::run,
+    },
     Command {
         name: "test",
         arguments: "",
