@@ -115,7 +115,7 @@ impl Document {
 }
 
 /// Generations that stay; see [`is_settled`].
-pub(crate) const KEPT: u64 = 4;
+pub(crate) const KEPT: u64 = 16;
 
 /// How often a reader that loses a race against a writer tries again.
 pub(crate) const READ_ATTEMPTS: u32 = 32;

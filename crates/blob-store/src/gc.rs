@@ -196,11 +196,11 @@ async fn settle<S: BlobStore + ?Sized>(
     let mut back = BTreeMap::new();
     for held in held {
         if held.reason == Reason::Garbage && live.contains(&held.digest) {
-            if store.restore(held.digest).await? {
+            if store.restore(&held).await? {
                 report.restored.push(held.digest);
             }
             back.insert(held.digest, ());
-        } else if store.purge(held.digest, held.reason).await? {
+        } else if store.purge(&held).await? {
             report.bytes_freed += held.size;
         }
     }

@@ -1,5 +1,7 @@
 //! The names of a store's folders and files, the same on every backend.
 
+use std::{collections::hash_map::RandomState, hash::BuildHasher};
+
 use content_id::Digest;
 
 use crate::Reason;
@@ -13,18 +15,29 @@ pub(crate) const STAGING: &str = "staging";
 /// Blobs out of sight.
 pub(crate) const QUARANTINE: &str = "quarantine";
 
-/// The name of a blob in quarantine.
+/// A name that nobody else chooses.
+pub(crate) fn unique_name() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
+}
+
+/// A name for a blob in quarantine. It is a new one each time: a collector destroys only what it saw hidden before
+/// it looked at the manifests, and never what another one hid since.
 pub(crate) fn quarantine_name(digest: Digest, reason: Reason) -> String {
     let reason = match reason {
         Reason::Garbage => "garbage",
         Reason::Damaged => "damaged",
     };
-    format!("{digest}.{reason}")
+    format!("{digest}.{}.{reason}", unique_name())
 }
 
 /// What a name in quarantine stands for, if it is one of ours.
 pub(crate) fn parse_quarantine_name(name: &str) -> Option<(Digest, Reason)> {
-    let (digest, reason) = name.split_once('.')?;
+    let (digest, rest) = name.split_once('.')?;
+    let (unique, reason) = rest.split_once('.')?;
+    if unique.is_empty() || !unique.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
     let reason = match reason {
         "garbage" => Reason::Garbage,
         "damaged" => Reason::Damaged,

@@ -5,6 +5,8 @@
 mod blobs;
 #[cfg(any(feature = "fs", feature = "object-store"))]
 mod blocking;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod document;
 mod error;
 #[cfg(any(feature = "fs", feature = "object-store"))]

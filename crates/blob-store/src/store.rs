@@ -85,12 +85,12 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// `Backend`.
     async fn quarantine(&self, digest: Digest, reason: Reason) -> Result<bool, Error>;
 
-    /// Brings back a blob quarantined as [`Reason::Garbage`]; returns whether it is visible again.
+    /// Brings back a blob quarantined as [`Reason::Garbage`]; returns whether it was there and did.
     ///
     /// # Errors
     ///
     /// `Backend`.
-    async fn restore(&self, digest: Digest) -> Result<bool, Error>;
+    async fn restore(&self, held: &Quarantined) -> Result<bool, Error>;
 
     /// Lists what is in quarantine.
     ///
@@ -99,12 +99,12 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// `Backend`.
     async fn quarantined(&self) -> Result<Vec<Quarantined>, Error>;
 
-    /// Destroys what is in quarantine under this digest and reason; returns whether there was anything.
+    /// Destroys this in quarantine; returns whether it was there. The same blob quarantined once more is not this.
     ///
     /// # Errors
     ///
     /// `Backend`.
-    async fn purge(&self, digest: Digest, reason: Reason) -> Result<bool, Error>;
+    async fn purge(&self, held: &Quarantined) -> Result<bool, Error>;
 
     /// Reads a document; `None` if it was never written, or removed.
     ///
@@ -241,7 +241,7 @@ pub enum Reason {
 }
 
 /// A blob in quarantine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
     /// The digest in its name.
@@ -250,11 +250,13 @@ pub struct Quarantined {
     pub size: u64,
     /// Why it is there.
     pub reason: Reason,
+    /// What tells it from the same blob quarantined at another time.
+    pub name: String,
 }
 
 impl Quarantined {
     /// Describes a blob in quarantine.
-    pub const fn new(digest: Digest, size: u64, reason: Reason) -> Self {
-        Self { digest, size, reason }
+    pub const fn new(digest: Digest, size: u64, reason: Reason, name: String) -> Self {
+        Self { digest, size, reason, name }
     }
 }

@@ -145,14 +145,15 @@ pub(super) fn quarantine(layout: &Layout, digest: Digest, reason: Reason) -> Res
     gone(fs::rename(from, to)).map_err(|e| fail("quarantine", digest, e))
 }
 
-pub(super) fn restore(layout: &Layout, digest: Digest) -> Result<bool, Error> {
-    let Some(from) = layout.existing(&[layout::QUARANTINE])? else { return Ok(false) };
-    let from = from.join(layout::quarantine_name(digest, Reason::Garbage));
-    let (folder, name) = folder_and_name(digest);
+pub(super) fn restore(layout: &Layout, held: &Quarantined) -> Result<bool, Error> {
+    let Some(from) = held_path(layout, held)?.filter(|_| held.reason == Reason::Garbage) else {
+        return Ok(false);
+    };
+    let (folder, name) = folder_and_name(held.digest);
     let folder = layout.folder(&[layout::BLOBS, layout::SHA256, &folder])?;
-    let restored = gone(fs::rename(from, folder.join(name))).map_err(|e| fail("restore", digest, e))?;
+    let restored = gone(fs::rename(from, folder.join(name))).map_err(|e| fail("restore", held.digest, e))?;
     if restored {
-        layout.sync_folder(&folder).map_err(|e| fail("restore", digest, e))?;
+        layout.sync_folder(&folder).map_err(|e| fail("restore", held.digest, e))?;
     }
     Ok(restored)
 }
@@ -164,16 +165,22 @@ pub(super) fn quarantined(layout: &Layout) -> Result<Vec<Quarantined>, Error> {
         let Some((digest, reason)) = layout::parse_quarantine_name(&name) else { continue };
         // Gone since the listing is as good as never there.
         if let Ok(metadata) = fs::symlink_metadata(folder.join(&name)) {
-            held.push(Quarantined::new(digest, metadata.len(), reason));
+            held.push(Quarantined::new(digest, metadata.len(), reason, name));
         }
     }
     Ok(held)
 }
 
-pub(super) fn purge(layout: &Layout, digest: Digest, reason: Reason) -> Result<bool, Error> {
-    let Some(folder) = layout.existing(&[layout::QUARANTINE])? else { return Ok(false) };
-    let path = folder.join(layout::quarantine_name(digest, reason));
-    gone(fs::remove_file(path)).map_err(|e| fail("purge", digest, e))
+pub(super) fn purge(layout: &Layout, held: &Quarantined) -> Result<bool, Error> {
+    let Some(path) = held_path(layout, held)? else { return Ok(false) };
+    gone(fs::remove_file(path)).map_err(|e| fail("purge", held.digest, e))
+}
+
+/// The path of what is in quarantine. A name that did not come from a listing leads nowhere.
+fn held_path(layout: &Layout, held: &Quarantined) -> Result<Option<PathBuf>, Error> {
+    let Some(folder) = layout.existing(&[layout::QUARANTINE])? else { return Ok(None) };
+    let known = layout::parse_quarantine_name(&held.name) == Some((held.digest, held.reason));
+    Ok(known.then(|| folder.join(&held.name)))
 }
 
 /// Whether it was there to be moved or removed.

@@ -142,16 +142,18 @@ impl BlobStore for FsStore {
         self.run(move |layout| blobs::quarantine(layout, digest, reason)).await
     }
 
-    async fn restore(&self, digest: Digest) -> Result<bool, Error> {
-        self.run(move |layout| blobs::restore(layout, digest)).await
+    async fn restore(&self, held: &Quarantined) -> Result<bool, Error> {
+        let held = held.clone();
+        self.run(move |layout| blobs::restore(layout, &held)).await
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantined>, Error> {
         self.run(blobs::quarantined).await
     }
 
-    async fn purge(&self, digest: Digest, reason: Reason) -> Result<bool, Error> {
-        self.run(move |layout| blobs::purge(layout, digest, reason)).await
+    async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {
+        let held = held.clone();
+        self.run(move |layout| blobs::purge(layout, &held)).await
     }
 
     async fn document(&self, key: &DocumentKey) -> Result<Option<Document>, Error> {

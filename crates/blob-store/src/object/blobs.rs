@@ -18,8 +18,8 @@ pub(super) fn path(digest: Digest) -> Path {
     Path::from_iter([layout::BLOBS, layout::SHA256, &text[..2], &text[2..]])
 }
 
-pub(super) fn quarantine_path(digest: Digest, reason: Reason) -> Path {
-    Path::from_iter([layout::QUARANTINE.to_owned(), layout::quarantine_name(digest, reason)])
+pub(super) fn quarantine_path(name: &str) -> Path {
+    Path::from_iter([layout::QUARANTINE, name])
 }
 
 pub(super) async fn contains(objects: &Arc<dyn ObjectStore>, id: ContentId) -> Result<bool, Error> {
@@ -141,8 +141,9 @@ pub(super) async fn quarantined(objects: &Arc<dyn ObjectStore>) -> Result<Vec<Qu
     let prefix = Path::from(layout::QUARANTINE);
     let objects = objects.list(Some(&prefix)).map_err(|e| about("list", "quarantine").backend(e));
     let held = objects.try_filter_map(async |meta| {
-        let name = meta.location.filename().and_then(layout::parse_quarantine_name);
-        Ok(name.map(|(digest, reason)| Quarantined::new(digest, meta.size, reason)))
+        let name = meta.location.filename().unwrap_or_default();
+        let parsed = layout::parse_quarantine_name(name);
+        Ok(parsed.map(|(digest, reason)| Quarantined::new(digest, meta.size, reason, name.to_owned())))
     });
     held.try_collect().await
 }

@@ -13,7 +13,7 @@ use object_store::ObjectStore;
 
 use crate::{
     BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind,
-    Expected, Limits, Quarantined, Reason, Stage, Version,
+    Expected, Limits, Quarantined, Reason, Stage, Version, layout,
 };
 
 /// A store in a bucket, container or folder, shared by as many machines as can reach it.
@@ -81,21 +81,24 @@ impl BlobStore for ObjectStoreBackend {
     }
 
     async fn quarantine(&self, digest: Digest, reason: Reason) -> Result<bool, Error> {
-        let (from, to) = (blobs::path(digest), blobs::quarantine_path(digest, reason));
-        blobs::rename(&self.objects, &from, &to, || blob("quarantine", digest)).await
+        let to = blobs::quarantine_path(&layout::quarantine_name(digest, reason));
+        blobs::rename(&self.objects, &blobs::path(digest), &to, || blob("quarantine", digest)).await
     }
 
-    async fn restore(&self, digest: Digest) -> Result<bool, Error> {
-        let (from, to) = (blobs::quarantine_path(digest, Reason::Garbage), blobs::path(digest));
-        blobs::rename(&self.objects, &from, &to, || blob("restore", digest)).await
+    async fn restore(&self, held: &Quarantined) -> Result<bool, Error> {
+        if held.reason != Reason::Garbage {
+            return Ok(false);
+        }
+        let from = blobs::quarantine_path(&held.name);
+        blobs::rename(&self.objects, &from, &blobs::path(held.digest), || blob("restore", held.digest)).await
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantined>, Error> {
         blobs::quarantined(&self.objects).await
     }
 
-    async fn purge(&self, digest: Digest, reason: Reason) -> Result<bool, Error> {
-        blobs::delete(&self.objects, &blobs::quarantine_path(digest, reason), || blob("purge", digest)).await
+    async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {
+        blobs::delete(&self.objects, &blobs::quarantine_path(&held.name), || blob("purge", held.digest)).await
     }
 
     async fn document(&self, key: &DocumentKey) -> Result<Option<Document>, Error> {

@@ -1,6 +1,6 @@
 //! Stages of the object store backend: buffered, or in parts that become an object only once all are checked.
 
-use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher, mem, sync::Arc, time::SystemTime};
+use std::{fmt, mem, sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -195,10 +195,8 @@ impl Stage for ObjectStage {
     }
 }
 
-/// A name that nobody else chooses.
 fn stage_path() -> Path {
-    let random = || RandomState::new().hash_one(std::process::id());
-    Path::from_iter([layout::STAGING.to_owned(), format!("{:016x}{:016x}", random(), random())])
+    Path::from_iter([layout::STAGING.to_owned(), layout::unique_name()])
 }
 
 /// Removes the objects in staging that were made before `before`.

@@ -1,0 +1,3 @@
+//! The tests of `blob-store`, in one binary.
+
+mod backends;
