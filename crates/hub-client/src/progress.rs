@@ -1,0 +1,94 @@
+//! What a download tells while it runs.
+
+use content_id::ContentId;
+use hub_layout::RepoPath;
+use serde::Serialize;
+
+/// Is told how a download gets on.
+///
+/// It is called in the middle of the download, so it must not block for long. Several files get on at the same time.
+pub trait Progress: Send + Sync {
+    /// Takes note of `event`.
+    fn event(&self, event: &Event<'_>);
+}
+
+/// One thing that happened. As JSON, the field `event` says which.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A download begins.
+    #[non_exhaustive]
+    Planned {
+        /// Files of the plan.
+        files: usize,
+        /// Bytes of all of them, as far as known.
+        total: u64,
+        /// Bytes of those that are not there yet, as far as known.
+        to_fetch: u64,
+    },
+    /// A file need not be fetched: the store has it.
+    #[non_exhaustive]
+    FilePresent {
+        /// The file.
+        path: &'a RepoPath,
+        /// Its bytes.
+        size: u64,
+    },
+    /// A file begins to arrive.
+    #[non_exhaustive]
+    FileStarted {
+        /// The file.
+        path: &'a RepoPath,
+        /// Its bytes, if known.
+        size: Option<u64>,
+    },
+    /// More of a file arrived.
+    #[non_exhaustive]
+    Received {
+        /// The file.
+        path: &'a RepoPath,
+        /// Bytes of it that arrived so far; it falls back to 0 when the file is begun again.
+        received: u64,
+        /// Its bytes, if known.
+        size: Option<u64>,
+    },
+    /// A file broke off or was not what it should be, and is begun again.
+    #[non_exhaustive]
+    FileRestarted {
+        /// The file.
+        path: &'a RepoPath,
+        /// Which attempt begins now, from 2.
+        attempt: u32,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A file is verified and in the store.
+    #[non_exhaustive]
+    FileDone {
+        /// The file.
+        path: &'a RepoPath,
+        /// What it is.
+        content: ContentId,
+    },
+    /// All files are in the store, and so is the manifest.
+    Finished,
+}
+
+/// Takes no note of anything.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "there is nothing to know about nothing, and callers write its name"
+)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn event(&self, _: &Event<'_>) {}
+}
+
+impl<F: Fn(&Event<'_>) + Send + Sync> Progress for F {
+    fn event(&self, event: &Event<'_>) {
+        self(event);
+    }
+}
