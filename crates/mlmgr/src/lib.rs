@@ -1,1 +1,64 @@
 //! Finds, fetches, verifies, keeps, updates and runs on-device models.
+//!
+//! Layer 4. Policy and wiring over the lower crates; knows nothing of protocols, file layouts or operators.
+//!
+//! Signed records on a settings server say which model a task uses, a hub supplies the files, a store keeps them,
+//! and a runtime runs them. A [`Manager`] puts the four together:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), mlmgr::Error> {
+//! use mlmgr::{Input, Manager, NoProgress, RunOptions};
+//!
+//! let manager = Manager::open("models")?;
+//! manager.update(&NoProgress).await?; // the settings, and every model in use
+//! let engine = manager.ready("feature-extraction", &NoProgress).await?; // no request once installed
+//! let texts = Input::Texts(vec!["good morning".to_owned()]);
+//! let output = engine.run(&texts, &RunOptions::sentence_embedding())?;
+//! # let _ = output;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What chooses a model is pure, and can be used alone: [`resolve()`], [`newest_runtimes`], [`Version`].
+//!
+//! ```
+//! use mlmgr::Version;
+//!
+//! assert!(Version::new("5.0a1") < Version::new("5.0"));
+//! assert!(Version::new("5.0a1").is_of_majors(5, 5));
+//! ```
+//!
+//! Types of the lower crates that appear in this interface are exported here, so that a program needs no other
+//! dependency.
+
+mod engine;
+mod error;
+mod error_from;
+mod manager;
+mod model_files;
+mod query;
+pub mod records;
+mod resolve;
+mod rules;
+mod runtimes;
+mod version;
+
+pub use engine::{Engine, EngineInfo};
+pub use error::{Error, ErrorKind};
+pub use manager::{
+    CollectionOutcome, CollectionSync, Installed, InstalledFile, InstalledModel, Manager, ManagerBuilder,
+    ModelOutcome, ModelUpdate, Removed, RuntimeFile, SyncSummary, Update,
+};
+pub use query::{IntoQuery, Query, Target};
+pub use resolve::{Selection, resolve};
+pub use runtimes::{DEFAULT_RUNTIME, SUPPORTED_MAJORS, newest_runtimes};
+pub use version::Version;
+
+pub use blob_store::{BlobStore, FsStore};
+pub use content_id::{ContentId, Digest};
+pub use hub_client::{Event, NoProgress, Plan, PlannedFile, Progress};
+pub use hub_layout::{Dtype, Hub, HubKind, ModelId, RepoPath, Revision, Task};
+pub use pipelines::{Embedding, Input, Output, Pooling, RunOptions, TASKS, cosine_similarity};
+pub use rs_client::{Clock, FileStorage, MemoryStorage, RootHash, Server, Storage, SystemClock};
+pub use runtime::EngineKind;
+pub use transport::{self, HttpOptions, HttpTransport, Offline, Retry, RetryPolicy, Transport};

@@ -1,0 +1,81 @@
+//! How a download is shown on standard error.
+
+use std::{collections::BTreeMap, io::IsTerminal, sync::Mutex, sync::PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mlmgr::{Event, NoProgress, Progress};
+
+use crate::{
+    args::{Global, ProgressKind},
+    output::error_line,
+    render,
+};
+
+/// Returns what shows downloads as the command line asks.
+pub(crate) fn progress(global: &Global) -> Box<dyn Progress> {
+    let usual = if std::io::stderr().is_terminal() { ProgressKind::Bar } else { ProgressKind::Plain };
+    let quiet = global.quiet || global.json;
+    match global.progress.unwrap_or(if quiet { ProgressKind::None } else { usual }) {
+        ProgressKind::None => Box::new(NoProgress),
+        ProgressKind::Plain => Box::new(Plain),
+        ProgressKind::Bar => Box::new(Bar::new()),
+    }
+}
+
+/// A line when a file starts or ends.
+#[derive(Debug)]
+struct Plain;
+
+/// One bar over all files.
+#[derive(Debug)]
+struct Bar {
+    bar: ProgressBar,
+    received: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let style = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, received: Mutex::default() }
+    }
+
+    fn set(&self, path: &str, received: u64) {
+        let mut all = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(path.to_owned(), received);
+        let sum = all.values().sum();
+        drop(all);
+        if self.bar.length().is_none_or(|length| length < sum) {
+            self.bar.set_length(sum);
+        }
+        self.bar.set_position(sum);
+    }
+}
+
+impl Progress for Plain {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::FileStarted { path, size, .. } => {
+                let size = size.map_or_else(|| "size unknown".to_owned(), render::bytes);
+                error_line(&format!("fetching {path} ({size})"));
+            }
+            Event::FileRestarted { path, reason, .. } => error_line(&format!("once more {path}: {reason}")),
+            Event::FileDone { path, .. } => error_line(&format!("verified {path}")),
+            _ => {}
+        }
+    }
+}
+
+impl Progress for Bar {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Planned { to_fetch, .. } => self.bar.set_length(*to_fetch),
+            Event::FileStarted { path, .. } => self.bar.set_message(path.to_string()),
+            Event::Received { path, received, .. } => self.set(path.as_str(), *received),
+            Event::FileRestarted { path, .. } => self.set(path.as_str(), 0),
+            Event::Finished => self.bar.finish_and_clear(),
+            _ => {}
+        }
+    }
+}
