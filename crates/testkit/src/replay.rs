@@ -57,7 +57,7 @@ pub struct Recorded {
     /// The path and the query.
     pub target: String,
     /// The request headers that decide the answer, with lower-case names.
-    pub request_headers: Vec<(String, String)>,
+    pub request_headers: BTreeMap<String, String>,
     /// The HTTP status.
     pub status: u16,
     /// The headers of the answer, but for those that every server adds.
@@ -150,7 +150,7 @@ impl Scenario {
                 server: entry.server,
                 method: method.to_owned(),
                 target: target.to_owned(),
-                request_headers: entry.request_headers.into_iter().collect(),
+                request_headers: entry.request_headers,
                 status: entry.status,
                 headers: entry.headers,
                 body: body.unwrap_or_default().into(),
@@ -179,7 +179,7 @@ impl Scenario {
             entries.push(Entry {
                 server: exchange.server,
                 request: format!("{} {}", exchange.method, exchange.target),
-                request_headers: exchange.request_headers.iter().cloned().collect(),
+                request_headers: exchange.request_headers.clone(),
                 status: exchange.status,
                 body,
                 headers: exchange.headers.clone(),
@@ -233,11 +233,12 @@ impl Scenario {
             headers.push(("content-length".to_owned(), reply.body.len().to_string()));
         }
         let asked = request.headers.iter().filter(|(name, _)| deciding.contains(&name.as_str()));
+        let asked: BTreeMap<String, String> = asked.cloned().collect();
         self.exchanges.push(Recorded {
             server,
             method: request.method.clone(),
             target: request.target.clone(),
-            request_headers: asked.cloned().collect(),
+            request_headers: asked,
             status: reply.status,
             headers,
             body,
