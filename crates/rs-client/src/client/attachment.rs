@@ -36,7 +36,10 @@ impl Client {
         let info = self.info().await?;
         let url = endpoints::under(&self.server, info.attachments()?, &attachment.location)?;
         let what = format!("the attachment {:?}", attachment.filename);
-        let response = self.get(url, expected.size, &what).await?;
+        let response = self.get(url, expected.size, &what).await.map_err(|error| match error.kind() {
+            ErrorKind::TooLarge => mismatch(&what, expected, None).because(error),
+            _ => error,
+        })?;
         let body = response.body.map_err(move |error| match error.kind() {
             transport::ErrorKind::TooLarge => mismatch(&what, expected, None).because(error),
             _ => Error::in_transport(&what, error),

@@ -210,8 +210,10 @@ impl Client {
             return Err(Error::new(ErrorKind::Rollback, message));
         }
         if new.records.is_empty() && !copy.records.is_empty() && !self.accept_emptied {
-            let message =
-                format!("the server's collection is empty, but {} records are held", copy.records.len());
+            let message = format!(
+                "the server's collection is empty; the local copy has {} to lose",
+                copy.records.len()
+            );
             return Err(Error::new(ErrorKind::Emptied, message));
         }
         Ok(())

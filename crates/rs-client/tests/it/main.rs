@@ -1,0 +1,17 @@
+//! Everything `rs-client` promises, against a settings server on loopback and recorded production data.
+
+mod attachments;
+mod canned;
+mod canonical;
+mod chains;
+mod emptied;
+mod order;
+mod politeness;
+mod properties;
+mod replay;
+mod signatures;
+mod storage;
+mod support;
+mod sync;
+mod trust;
+mod vectors;

@@ -1,0 +1,119 @@
+//! Files replace each other as a whole, whatever happens in between.
+
+use std::{fs, io, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rs_client::{ErrorKind, FileStorage, MemoryStorage, Storage};
+
+use crate::support::{Pair, builder, ids, list};
+
+#[tokio::test]
+async fn both_storages_keep_the_last_commit_of_each_key() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let storages: [Box<dyn Storage>; 2] =
+        [Box::new(MemoryStorage::new()), Box::new(FileStorage::open(folder.path().join("made/when/needed")))];
+    for storage in storages {
+        // Keys that a careless file name would confuse, or that would leave the folder.
+        let keys = ["a", "A", "a/b", "a_b", "../a", "/etc/passwd", "", ".", &"long".repeat(200), "é", "con"];
+        for key in keys {
+            assert_eq!(storage.load(key).await.expect("nothing is there"), None);
+            storage.remove(key).await.expect("nothing is there");
+            storage.commit(key, "old".into()).await.expect("there is room");
+            storage.commit(key, Bytes::from(key.to_owned())).await.expect("there is room");
+        }
+        for key in keys {
+            assert_eq!(storage.load(key).await.expect("it is there").expect("it is there"), key.as_bytes());
+            storage.remove(key).await.expect("it is there");
+            assert_eq!(storage.load(key).await.expect("it is gone"), None);
+        }
+    }
+}
+
+#[test]
+fn files_work_without_a_runtime() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let storage = FileStorage::open(folder.path());
+    futures::executor::block_on(async {
+        storage.commit("key", "state".into()).await.expect("there is room");
+        assert_eq!(storage.load("key").await.expect("it is there").expect("it is there"), "state");
+    });
+}
+
+/// Whoever is killed while writing leaves an unfinished file, which nobody reads; a day later a commit removes it.
+#[tokio::test]
+async fn an_unfinished_file_is_ignored_and_in_the_end_removed() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let storage = FileStorage::open(folder.path());
+    storage.commit("key", "good".into()).await.expect("there is room");
+    let fresh = folder.path().join(".unfinished-fresh");
+    let old = folder.path().join(".unfinished-old");
+    for path in [&fresh, &old] {
+        fs::write(path, "half of a sta").expect("there is room");
+    }
+    let long_ago = std::time::SystemTime::now() - 2 * crate::support::DAY;
+    fs::File::options()
+        .write(true)
+        .open(&old)
+        .and_then(|file| file.set_modified(long_ago))
+        .expect("the file is ours");
+
+    assert_eq!(storage.load("key").await.expect("it is there").expect("it is there"), "good");
+    storage.commit("key", "better".into()).await.expect("there is room");
+    assert_eq!(storage.load("key").await.expect("it is there").expect("it is there"), "better");
+    assert!(fresh.exists() && !old.exists());
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder is there").count(), 2);
+}
+
+/// A half-written file under the final name, as a careless program would leave it, is noticed.
+#[tokio::test]
+async fn a_truncated_file_is_noticed_and_replaced() {
+    let pair = Pair::new();
+    pair.set("a");
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let storage = Arc::new(FileStorage::open(folder.path()));
+    let client = builder(&pair.server.url(), &pair.server.root_hash(), storage.clone()).build();
+    client.sync(&list()).await.expect("the server is good");
+    let path = storage.path(&pair.key());
+    let state = fs::read(&path).expect("the copy is there");
+    for length in [0, 1, state.len() / 2, state.len() - 1] {
+        fs::write(&path, &state[..length]).expect("there is room");
+        let error = client.load(&list()).await.expect_err("it is cut off");
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(client.sync(&list()).await.expect("the server is good").repaired);
+    }
+    let kept = client.load(&list()).await.expect("the copy is good").expect("there is one");
+    assert_eq!(ids(&kept), ["a"]);
+}
+
+/// Reads, but refuses to write.
+#[derive(Debug)]
+struct Full(Arc<MemoryStorage>);
+
+#[async_trait]
+impl Storage for Full {
+    async fn load(&self, key: &str) -> io::Result<Option<Bytes>> {
+        self.0.load(key).await
+    }
+    async fn commit(&self, _: &str, _: Bytes) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+    async fn remove(&self, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_sync_and_leaves_the_copy() {
+    let pair = Pair::new();
+    pair.set("a");
+    pair.client.sync(&list()).await.expect("the server is good");
+    pair.set("b");
+    let full = Arc::new(Full(pair.storage.clone()));
+    let client = builder(&pair.server.url(), &pair.server.root_hash(), full).build();
+    let error = client.sync(&list()).await.expect_err("nothing fits");
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(std::error::Error::source(&error).is_some());
+    let kept = client.load(&list()).await.expect("the copy is good").expect("there is one");
+    assert_eq!(ids(&kept), ["a"]);
+}

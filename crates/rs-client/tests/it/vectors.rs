@@ -1,0 +1,174 @@
+//! Recorded production data; skipped where `MLMGR_VECTORS` does not name the folder.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use rs_client::{
+    CertificateProblem as Problem, Changeset, Collection, CollectionName, Error, ErrorKind, Limits, RootHash,
+    Server, Trust, Verified,
+};
+use serde_json::{Value, json};
+
+use crate::canonical::text;
+
+/// The folder of the recorded data, or nothing and a loud word.
+fn vectors() -> Option<PathBuf> {
+    let Some(folder) = env::var_os("MLMGR_VECTORS") else {
+        eprintln!("skipped: MLMGR_VECTORS is not set");
+        return None;
+    };
+    let folder = PathBuf::from(folder);
+    let inner = folder.join("remote-settings");
+    Some(if inner.is_dir() { inner } else { folder })
+}
+
+fn read(folder: &std::path::Path, file: &str) -> String {
+    fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn json_of(folder: &std::path::Path, file: &str) -> Value {
+    serde_json::from_str(&read(folder, file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn field<'a>(case: &'a Value, name: &str) -> &'a str {
+    case[name].as_str().unwrap_or_else(|| panic!("{name} of {case}"))
+}
+
+fn at(case: &Value) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(case["at"].as_u64().expect("a case has a time"))
+}
+
+fn verify(body: &Value, pem: &str, root: &str, signer: &str, at: SystemTime) -> Result<(), Error> {
+    let changeset = Changeset::parse(body.to_string().as_bytes(), &Limits::default())?;
+    let name = CollectionName::new("main", "ml-onnx-runtime")?;
+    let collection = Collection::merge(None, &name, changeset);
+    let root = root.parse::<RootHash>()?;
+    Verified::new(collection, pem, &Trust::new(vec![root], signer), at, &Limits::default()).map(drop)
+}
+
+/// Changes a changeset as the case says; a change that is not known here fails the test.
+fn mutate(body: &mut Value, mutation: &Value) {
+    for (place, change) in mutation.as_object().into_iter().flatten() {
+        let changes = body["changes"].as_array_mut().expect("a changeset has changes");
+        match (place.as_str(), change.as_str().unwrap_or_default()) {
+            ("timestamp", "+1") => {
+                body["timestamp"] = json!(body["timestamp"].as_u64().expect("it is a number") + 1);
+            }
+            ("changes", "drop_last") => drop(changes.pop()),
+            ("changes", "shuffle") => changes.reverse(),
+            ("changes", "append_tombstone") => changes.push(json!({"id": "gone", "deleted": true})),
+            ("changes.0", "add_field") => changes[0]["added"] = json!(1),
+            other => panic!("unknown mutation {other:?}"),
+        }
+    }
+}
+
+fn check(name: &str, expected: &str, result: Result<(), Error>) {
+    let error = match (expected, result) {
+        ("ok", Ok(())) => return,
+        (_, Ok(())) => panic!("{name}: accepted"),
+        (_, Err(error)) => error,
+    };
+    let found = match (error.kind(), error.certificate()) {
+        (ErrorKind::Untrusted, None) => "err:signature",
+        (ErrorKind::Certificate, Some(Problem::Expired)) => "err:expired",
+        (ErrorKind::Certificate, Some(Problem::NotYetValid)) => "err:not_yet_valid",
+        (ErrorKind::Certificate, Some(Problem::Name)) => "err:name",
+        (ErrorKind::Certificate, Some(Problem::Root)) => "err:root",
+        _ => "another error",
+    };
+    assert_eq!(found, expected, "{name}: {error}");
+}
+
+#[test]
+fn recorded_production_signatures_and_their_mutations() {
+    let Some(folder) = vectors() else { return };
+    let conformance = json_of(&folder, "conformance.json");
+    let cases = conformance["cases"].as_array().expect("there are cases");
+    assert!(cases.len() >= 12, "{}", cases.len());
+    for case in cases {
+        let mut body = json_of(&folder, field(case, "changeset"));
+        mutate(&mut body, &case["mutate"]);
+        let pem = read(&folder, field(case, "chain"));
+        let result = verify(&body, &pem, field(case, "root_sha256"), field(case, "hostname"), at(case));
+        check(field(case, "name"), field(case, "expect"), result);
+    }
+}
+
+/// The built-in roots accept what production signed, without any of the test's own parameters.
+#[test]
+fn production_is_trusted_as_it_is_built_in() {
+    let Some(folder) = vectors() else { return };
+    let body = read(&folder, "prod-ml-onnx-runtime/changeset.json");
+    let name = CollectionName::new("main", "ml-onnx-runtime").expect("the name is one");
+    let verified = |server: Server| {
+        let changeset = Changeset::parse(body.as_bytes(), &Limits::default()).expect("it was recorded");
+        let collection = Collection::merge(None, &name, changeset);
+        let pem = fs::read_dir(folder.join("chains"))
+            .expect("there are chains")
+            .map(|entry| entry.expect("the folder can be read").path())
+            .find(|path| path.to_string_lossy().contains("2026-03-28"))
+            .map(|path| fs::read_to_string(path).expect("chains are text"))
+            .expect("the chain was recorded");
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_771_300_000);
+        Verified::new(collection, &pem, &server.trust(&name), at, &Limits::default())
+    };
+    let collection = verified(Server::production()).expect("production signed it");
+    assert_eq!(collection.records.len(), 13);
+    for record in collection.records.values() {
+        assert!(record.attachment().expect("it is described properly").is_some());
+    }
+    for other in [Server::stage(), Server::dev()] {
+        let error = verified(other).expect_err("stage and development have other roots");
+        assert_eq!(error.certificate(), Some(Problem::Root));
+    }
+}
+
+#[test]
+fn a_recorded_stage_signature_over_an_empty_collection() {
+    let Some(folder) = vectors() else { return };
+    let whole = json_of(&folder, "stage-empty-collection/case.json");
+    let pem = read(&folder, "stage-empty-collection/chain.pem");
+    let value = |case: &Value, name: &str| case.get(name).unwrap_or(&whole[name]).clone();
+    for case in whole["cases"].as_array().expect("there are cases") {
+        if case.get("message").is_some() {
+            // Only a message as such could be signed wrongly here; records always make the same message.
+            continue;
+        }
+        let body = json!({
+            "timestamp": whole["timestamp"], "changes": value(case, "records"),
+            "metadata": {"signature": {"mode": whole["mode"], "signature": whole["signature"], "x5u": ""}},
+        });
+        let (root, signer) = (value(case, "root_sha256"), value(case, "hostname"));
+        let text = |value: &Value| value.as_str().expect("it is text").to_owned();
+        let result = verify(&body, &pem, &text(&root), &text(&signer), at(case));
+        let expected = match field(case, "expect") {
+            "ok" => "ok",
+            error if error.contains("not yet valid") => "err:not_yet_valid",
+            error if error.contains("expired") => "err:expired",
+            error if error.contains("name") => "err:name",
+            error if error.contains("root") => "err:root",
+            error if error.contains("signature") => "err:signature",
+            other => panic!("unknown expectation {other}"),
+        };
+        check(&case.to_string(), expected, result);
+    }
+}
+
+#[test]
+fn canonical_json_is_the_signers_byte_for_byte() {
+    let Some(folder) = vectors() else { return };
+    let cases = read(&folder, "canonicaljson-rs/edge-0.9.3.jsonl");
+    assert_eq!(cases.lines().count(), 24);
+    for case in cases.lines() {
+        let case: Value = serde_json::from_str(case).expect("each line is JSON");
+        let input = serde_json::from_str(field(&case, "input_json")).expect("the input is JSON");
+        assert_eq!(text(&input), field(&case, "canonical"));
+    }
+    let canonical = read(&folder, "canonicaljson-rs/search-config-v2.canonical.json");
+    let whole = json_of(&folder, "canonicaljson-rs/search-config-v2.json");
+    assert_eq!(text(&whole), canonical.trim_end_matches('\n'));
+}
