@@ -133,8 +133,9 @@ impl Encoder {
 
     /// Returns what is added to attention scores: 0 for a token, the lowest number for padding.
     fn mask(&mut self) -> String {
-        let axes = self.ints(&[1, 2]);
-        let mask = self.graph.op("Unsqueeze", &["attention_mask", &axes], &[]);
+        let (one, two) = (self.ints(&[1]), self.ints(&[2]));
+        let mask = self.graph.op("Unsqueeze", &["attention_mask", &one], &[]);
+        let mask = self.graph.op("Unsqueeze", &[&mask, &two], &[]);
         let mask = self.graph.op("Cast", &[&mask], &[("to", Attribute::Int(1))]);
         let (one, lowest) = (self.scalar(1.0), self.scalar(f32::MIN));
         let padding = self.graph.op("Sub", &[&one, &mask], &[]);
