@@ -152,8 +152,8 @@ impl UrlRules {
         if self.allow_all {
             return allowed(None, "all is allowed that is not denied".to_owned());
         }
-        let count = self.allow.len();
-        refused(Rejection::NotAllowed, None, format!("none of the {count} allow rules matches"))
+        let why = if self.allow.is_empty() { "there are no allow rules" } else { "no allow rule matches" };
+        refused(Rejection::NotAllowed, None, why.to_owned())
     }
 }
 

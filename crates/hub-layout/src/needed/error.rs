@@ -98,7 +98,7 @@ impl fmt::Display for MissingFileError {
         match self.present.as_slice() {
             [] => write!(f, "; the hub has no {what}"),
             some => {
-                write!(f, "; the hub has {} {what}: ", some.len())?;
+                write!(f, "; {what} there: ")?;
                 for (n, path) in some.iter().take(SHOWN).enumerate() {
                     write!(f, "{}{path}", if n == 0 { "" } else { ", " })?;
                 }

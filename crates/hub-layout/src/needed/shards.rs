@@ -42,15 +42,8 @@ fn parse(path: &str) -> Option<Shard<'_>> {
     if !is_number(number) || !is_number(count) {
         return None;
     }
-    let shard = Shard {
-        stem,
-        number: number.parse().ok()?,
-        count: count.parse().ok()?,
-        width: count.len(),
-        extension,
-    };
-    (1..=MAX)
-        .contains(&shard.count)
-        .then_some(shard)
-        .filter(|shard| (1..=shard.count).contains(&shard.number))
+    let width = count.len();
+    let (number, count) = (number.parse().ok()?, count.parse().ok()?);
+    let is_plausible = (1..=MAX).contains(&count) && (1..=count).contains(&number);
+    is_plausible.then_some(Shard { stem, number, count, width, extension })
 }

@@ -76,6 +76,7 @@ fn urls_that_are_not_of_this_hub() {
         (moz("@evil.example/a/b/main/x"), UrlProblem::OtherOrigin),
         (moz("./a/b/main/x"), UrlProblem::OtherOrigin),
         (moz(":8443/a/b/main/x"), UrlProblem::OtherOrigin),
+        ("http://model-hub.mozilla.org:443/a/b/main/x".to_owned(), UrlProblem::OtherOrigin),
         ("file:///a/b/main/x".to_owned(), UrlProblem::OtherOrigin),
         ("data:text/plain,x".to_owned(), UrlProblem::OtherOrigin),
         ("https://me@model-hub.mozilla.org/a/b/main/x".to_owned(), UrlProblem::Credentials),

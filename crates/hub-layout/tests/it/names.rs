@@ -114,6 +114,7 @@ fn only_commits_versions_and_tags_stand_still() {
         ("refs/pr/1", false, true),
         ("fp16", false, true),
         ("v1-dev", false, true),
+        ("v1-rc.x", false, true),
         ("v1.x", false, true),
         ("v", false, true),
         ("1/2", false, true),

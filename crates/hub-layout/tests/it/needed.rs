@@ -118,8 +118,8 @@ fn a_missing_file_is_named_with_what_is_there() {
         .expect_err("no graph");
     assert_eq!(
         error.to_string(),
-        "the hub lacks onnx/model_q4.onnx, which ner needs, or another format of it (q4 was asked for); the hub has 1 \
-         ONNX files: onnx/other.onnx"
+        "the hub lacks onnx/model_q4.onnx, which ner needs, or another format of it (q4 was asked for); ONNX \
+         files there: onnx/other.onnx"
     );
     assert_eq!(error.file().map(RepoPath::as_str), Some("onnx/model_q4.onnx"));
     assert_eq!((error.dtype(), error.task().as_str()), (Some(Dtype::Q4), "ner"));
@@ -165,6 +165,14 @@ fn a_named_file_is_taken() {
             "config.json! tokenizer.json! onnx/small.onnx! onnx/small.onnx_data! README.md"
         );
     }
+    let files = listed(&named("feature-extraction", "small.onnx"), &format!("{listing} small.onnx"));
+    assert_eq!(files.expect("it is there")[2].path.as_str(), "small.onnx", "the name as written comes first");
+    let files = listed(&named("ner", "tokenizer_config.json"), &format!("{TEXT} tokenizer_config.json"));
+    assert_eq!(
+        shown(&files.expect("it is there")),
+        "config.json! tokenizer.json! tokenizer_config.json!",
+        "an optional file that was named is required"
+    );
     let error = listed(&named("feature-extraction", "big.onnx"), &listing).expect_err("it is not there");
     assert_eq!(error.file().map(RepoPath::as_str), Some("big.onnx"));
 
@@ -208,7 +216,7 @@ fn one_gguf_file_needs_no_name() {
     assert_eq!(shown(&files), "a-00001-of-00002.gguf! a-00002-of-00002.gguf!");
     assert_eq!(
         listed(&task, "a.gguf b.gguf").expect_err("two models").to_string(),
-        "llama-text-generation needs the name of its GGUF file; the hub has 2 files of that sort: a.gguf, b.gguf"
+        "llama-text-generation needs the name of its GGUF file; files of that sort there: a.gguf, b.gguf"
     );
     assert_eq!(
         needed_files(&task, None).expect_err("nothing to choose from").to_string(),

@@ -32,6 +32,7 @@ fn an_allow_rule_ends_at_a_slash() {
             ("https://hub.example/org/%2e%2e/other/x", NOT_ALLOWED),
             ("https://hub.example/org/..%5Cother", NOT_ALLOWED),
             ("http://hub.example/org/x", NOT_ALLOWED),
+            ("http://hub.example:443/org/x", NOT_ALLOWED),
             ("https://hub.example:8443/org/x", NOT_ALLOWED),
             ("https://hub.example./org/x", NOT_ALLOWED),
             ("https://hub.example.evil.example/org/x", NOT_ALLOWED),
@@ -119,7 +120,7 @@ fn a_verdict_explains_itself() {
             "https://hub.example/org/bad/x",
             "https://hub.example/org/bad/x is refused: the deny rule https://hub.example/org/bad matches",
         ),
-        ("https://hub.example/x", "https://hub.example/x is refused: none of the 1 allow rules matches"),
+        ("https://hub.example/x", "https://hub.example/x is refused: no allow rule matches"),
         (
             "http://localhost:1/x",
             "http://localhost/x is allowed: it is on this machine, and no deny rule matches",
