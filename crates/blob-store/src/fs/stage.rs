@@ -34,7 +34,7 @@ pub(super) struct FsStage {
 
 #[derive(Debug)]
 enum State {
-    Idle(Writer),
+    Idle(Box<Writer>),
     /// One batch is written while the next is gathered.
     Busy(JoinHandle<Result<Writer, Error>>),
     Failed,
@@ -60,14 +60,20 @@ impl FsStage {
             })
             .await?
         };
-        Ok(Self { layout, check, pending: Vec::new(), pending_bytes: 0, state: State::Idle(writer) })
+        Ok(Self {
+            layout,
+            check,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            state: State::Idle(Box::new(writer)),
+        })
     }
 
     /// Waits for the batch that is being written, if any. May be dropped at any point.
     async fn writer(&mut self) -> Result<Writer, Error> {
         if let State::Busy(handle) = &mut self.state {
             match join(handle).await {
-                Ok(writer) => self.state = State::Idle(writer),
+                Ok(writer) => self.state = State::Idle(Box::new(writer)),
                 Err(error) => {
                     self.state = State::Failed;
                     return Err(error);
@@ -75,7 +81,7 @@ impl FsStage {
             }
         }
         match mem::replace(&mut self.state, State::Failed) {
-            State::Idle(writer) => Ok(writer),
+            State::Idle(writer) => Ok(*writer),
             _ => Err(self.check.failed_before()),
         }
     }
@@ -126,7 +132,7 @@ impl Stage for FsStage {
         self.pending_bytes = 0;
         self.state = match Handle::try_current() {
             Ok(runtime) => State::Busy(runtime.spawn_blocking(move || writer.write(pieces))),
-            Err(_) => State::Idle(writer.write(pieces)?),
+            Err(_) => State::Idle(Box::new(writer.write(pieces)?)),
         };
         Ok(())
     }

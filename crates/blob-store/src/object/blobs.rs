@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
 use super::{About, about, blob, is_absent};
-use crate::{BlobInfo, ByteStream, Error, ErrorKind, Quarantined, Reason, layout};
+use crate::{BlobInfo, ByteStream, Error, ErrorKind, Quarantined, layout};
 
 /// Requests made at the same time.
 pub(super) const CONCURRENT: usize = 16;

@@ -43,7 +43,10 @@ async fn file_system_without_durability() {
 /// Without a runtime the work is done in place.
 #[test]
 fn file_system_without_a_runtime() {
-    futures::executor::block_on(in_folders(|dir| Arc::new(FsStore::open(dir).expect("a new store"))));
+    let options = FsOptions::default().durability(Durability::ProcessCrashOnly);
+    futures::executor::block_on(in_folders(|dir| {
+        Arc::new(FsStore::open_with(dir, options).expect("a new store"))
+    }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
