@@ -13,7 +13,7 @@
 //!
 //! # futures::executor::block_on(async {
 //! let storage = Arc::new(MemoryStorage::new());
-//! let client = Client::builder(Server::production(), Arc::new(transport::Offline), storage).build();
+//! let client = Client::builder(Server::production(), Arc::new(transport::Offline::default()), storage).build();
 //! let name = CollectionName::new("main", "ml-inference-options")?;
 //! assert!(client.load(&name).await?.is_none());
 //! assert_eq!(client.sync(&name).await.expect_err("there is no network").kind(), ErrorKind::Offline);

@@ -4,3 +4,4 @@ mod http;
 mod hub;
 mod onnx;
 mod replay;
+mod settings;
