@@ -1,6 +1,53 @@
 //! Keeps verified bytes under their content id, with named manifests, on a file system or an object store.
 //!
 //! Layer 1. Knows nothing of networks, hubs' protocols or what is in the files.
+//!
+//! [`BlobStore`] is the small trait that a backend implements; [`BlobStoreExt`] is what programs use, written once on
+//! top of it. The backends are `FsStore` (feature `fs`, the default) and `ObjectStoreBackend` (feature
+//! `object-store`), and the suite every backend passes is public (feature `conformance`).
+//!
+//! ```
+//! # #[cfg(feature = "fs")]
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! use blob_store::{BlobStoreExt, ErrorKind, FileEntry, FsStore, Manifest, ManifestName};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let store = FsStore::open(dir.path())?;
+//! let id = store.put_bytes("hello".into()).await?;
+//! let mut manifest = Manifest::new(ManifestName::new("hub.example", "org/name", "main"), 1_700_000_000);
+//! manifest.files.insert("greeting.txt".into(), FileEntry::new(id, 1_700_000_000));
+//! store.put_manifest(&manifest, None).await?;
+//! assert_eq!(store.read_all(id, 1 << 20).await?, "hello");
+//!
+//! // A manifest in the store means that the model is complete.
+//! manifest.files.insert("absent.txt".into(), FileEntry::new(content_id::ContentId::of(b"absent"), 1_700_000_000));
+//! let refused = store.put_manifest(&manifest, None).await.expect_err("a blob is missing");
+//! assert_eq!(refused.kind(), ErrorKind::Incomplete);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # On the disk and in the bucket
+//!
+//! ```text
+//! format.json                                   the layout's version (file system only)
+//! blobs/sha256/ab/cdef...                       a blob, read-only, under the digest abcdef...
+//! staging/...                                   what is being written
+//! manifests/<digest of name>/<generation>.json  what a revision of a model is made of
+//! pins/<digest of name>/<generation>.json       which manifests are in use
+//! quarantine/<digest>.<unique>.garbage          hidden by a collection that is not yet sure
+//! quarantine/<digest>.<unique>.damaged          taken out of the way by `verify`
+//! ```
+//!
+//! No name that comes from outside becomes a path: blobs are called by their digest, and documents by the digest of
+//! their name. `docs/store-format.md` in the repository has the format, its rules for readers and writers, and why a
+//! process may be killed at any moment.
+//!
+//! # Async
+//!
+//! File work runs on the blocking threads of the tokio runtime the caller is in, and directly on the caller's thread
+//! where there is none. The crate starts no runtime and no thread of its own.
 
 mod blobs;
 #[cfg(any(feature = "fs", feature = "object-store"))]
