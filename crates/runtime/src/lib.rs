@@ -21,6 +21,7 @@
 mod dtype;
 mod engine;
 mod error;
+mod kernels;
 mod limits;
 mod mapped;
 mod model;

@@ -196,15 +196,17 @@ fn check_graph(graph: &GraphProto) -> Result<(), Error> {
     for tensor in &graph.initializer {
         check_tensor(tensor, true)?;
     }
-    for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
-        check_attribute(attribute)?;
+    for node in &graph.node {
+        for attribute in &node.attribute {
+            check_attribute(attribute, node.op_type == "Constant")?;
+        }
     }
     Ok(())
 }
 
-fn check_attribute(attribute: &AttributeProto) -> Result<(), Error> {
+fn check_attribute(attribute: &AttributeProto, constant: bool) -> Result<(), Error> {
     if let Some(tensor) = &attribute.t {
-        check_tensor(tensor, false)?;
+        check_tensor(tensor, constant)?;
     }
     for graph in attribute.g.iter().chain(&attribute.graphs) {
         check_graph(graph)?;
@@ -214,8 +216,8 @@ fn check_attribute(attribute: &AttributeProto) -> Result<(), Error> {
 
 /// Checks that the data lies where candle-onnx looks for it, and that there is as much of it as the shape says.
 ///
-/// Of attributes it reads only `raw_data`; of initialisers also the typed fields of floats and 64-bit integers, and
-/// 32-bit integers as 64-bit ones, without their shape.
+/// Of attributes it reads only `raw_data`; of initialisers and `Constant` nodes also the typed fields of floats and
+/// 64-bit integers, and 32-bit integers as 64-bit ones, without their shape.
 fn check_tensor(tensor: &TensorProto, initializer: bool) -> Result<(), Error> {
     let name = &tensor.name;
     let kind = DataType::try_from(tensor.data_type).ok();
@@ -228,7 +230,9 @@ fn check_tensor(tensor: &TensorProto, initializer: bool) -> Result<(), Error> {
         Some(DataType::Double) => (8, tensor.double_data.len()),
         Some(DataType::Int32) if initializer => (4, tensor.int32_data.len()),
         _ => {
-            return Err(unsupported(format!("candle-onnx does not read the element type of tensor {name:?}")));
+            return Err(unsupported(format!(
+                "candle-onnx does not read the element type of tensor {name:?}"
+            )));
         }
     };
     if tensor.data_location != 0 {

@@ -75,10 +75,6 @@ impl Graph {
         self.values[id.index()].constant.as_ref()
     }
 
-    pub(crate) fn name(&self, id: ValueId) -> &str {
-        &self.values[id.index()].name
-    }
-
     /// Returns, for each value, how many nodes and graph outputs use it.
     pub(crate) fn use_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.values.len()];

@@ -2,9 +2,26 @@
 //!
 //! `docs/adding-an-operator.md` says how to add one.
 
+mod arithmetic;
+mod broadcast;
 mod build;
+mod cast;
+mod compare;
 mod context;
+mod gather;
+mod generate;
 mod identity;
+mod integer_matmul;
+mod join;
+mod matmul;
+mod norm;
+mod number;
+mod permute;
+mod quantize;
+mod reduce;
+mod shape;
+mod strided;
+mod unary;
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -68,7 +85,23 @@ const fn onnx(
 }
 
 /// All operators, by family.
-const FAMILIES: &[&[Entry]] = &[identity::OPERATORS];
+const FAMILIES: &[&[Entry]] = &[
+    arithmetic::OPERATORS,
+    cast::OPERATORS,
+    compare::OPERATORS,
+    gather::OPERATORS,
+    generate::OPERATORS,
+    identity::OPERATORS,
+    integer_matmul::OPERATORS,
+    join::OPERATORS,
+    matmul::OPERATORS,
+    norm::OPERATORS,
+    permute::OPERATORS,
+    quantize::OPERATORS,
+    reduce::OPERATORS,
+    shape::OPERATORS,
+    unary::OPERATORS,
+];
 
 /// Looks an operator up by its domain, its name and the version of its operator set.
 pub(crate) fn find(domain: &str, name: &str, opset: i64) -> Option<&'static Entry> {
@@ -89,7 +122,11 @@ pub(crate) fn check(node: &Node) -> Result<&'static Entry, Error> {
     for (what, found, expected) in counts {
         if !expected.contains(&found) {
             let (least, most) = (expected.start(), expected.end());
-            let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            let expected = match (*least, *most) {
+                (least, most) if least == most => least.to_string(),
+                (least, usize::MAX) => format!("at least {least}"),
+                (least, most) => format!("{least} to {most}"),
+            };
             return Err(Error::invalid(format!("{} takes {expected} {what}, found {found}", entry.name)));
         }
     }

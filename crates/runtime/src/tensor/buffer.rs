@@ -16,7 +16,7 @@ enum Repr<T: Element> {
 }
 
 /// How the owned elements of one type are kept.
-pub trait Owned<T>: fmt::Debug + Clone + Send + Sync {
+pub(crate) trait Owned<T>: fmt::Debug + Clone + Send + Sync {
     /// Takes the elements over.
     fn from_vec(elements: Vec<T>) -> Self;
     /// Shows the elements.
@@ -50,9 +50,8 @@ impl<T: Element> Buffer<T> {
         Self(Repr::Owned(Arc::new(T::Owned::from_vec(elements))))
     }
 
-    /// Takes over what a candle kernel returned.
-    pub(crate) fn from_owned(owned: T::Owned) -> Self {
-        Self(Repr::Owned(Arc::new(owned)))
+    pub(crate) fn from_shared(owned: Arc<T::Owned>) -> Self {
+        Self(Repr::Owned(owned))
     }
 
     /// Reads little-endian elements: as they lie there if the type and the alignment allow it, else by a copy.

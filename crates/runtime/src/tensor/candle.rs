@@ -7,14 +7,9 @@ use crate::{Error, ErrorKind};
 
 /// 32-bit floats in candle's storage type, so that candle's matrix product takes and gives them without a copy.
 #[derive(Clone, Debug)]
-pub struct FloatStorage(CpuStorage);
+pub(crate) struct FloatStorage(CpuStorage);
 
 impl FloatStorage {
-    /// Takes over a kernel's result, or gives it back if it is not of 32-bit floats.
-    pub(crate) fn from_candle(storage: CpuStorage) -> Option<Self> {
-        matches!(storage, CpuStorage::F32(_)).then_some(Self(storage))
-    }
-
     pub(crate) fn as_candle(&self) -> &CpuStorage {
         &self.0
     }

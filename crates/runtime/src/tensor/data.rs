@@ -12,7 +12,7 @@ use crate::DType;
 
 /// The typed elements of a tensor.
 #[derive(Clone)]
-pub enum Data {
+pub(crate) enum Data {
     F32(Buffer<f32>),
     F64(Buffer<f64>),
     F16(Buffer<f16>),
@@ -72,41 +72,43 @@ impl Data {
 }
 
 /// A type that the elements of a tensor can have; implemented for the types of [`DType`] and for no other.
-pub trait Element:
-    Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + sealed::Sealed + 'static
-{
+#[allow(private_bounds, reason = "sealed: how elements are stored is this crate's own business")]
+pub trait Element: Stored {
     /// The name of the type.
     const DTYPE: DType;
+}
 
-    /// How owned elements are kept.
-    #[doc(hidden)]
+/// How the elements of one type are stored.
+pub(crate) trait Stored:
+    Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + 'static
+{
+    /// The owned storage.
     type Owned: Owned<Self>;
 
-    #[doc(hidden)]
-    fn wrap(buffer: Buffer<Self>) -> Data;
-    #[doc(hidden)]
-    fn unwrap(data: &Data) -> Option<&Buffer<Self>>;
-    #[doc(hidden)]
-    fn take(data: Data) -> Option<Buffer<Self>>;
-    #[doc(hidden)]
+    fn wrap(buffer: Buffer<Self>) -> Data
+    where
+        Self: Element;
+    fn unwrap(data: &Data) -> Option<&Buffer<Self>>
+    where
+        Self: Element;
+    fn take(data: Data) -> Option<Buffer<Self>>
+    where
+        Self: Element;
     fn from_le_bytes(bytes: &[u8]) -> Self;
     /// Shows bytes as elements if the machine could have written them so and they are aligned.
-    #[doc(hidden)]
     fn view(_bytes: &[u8]) -> Option<&[Self]> {
         None
     }
 }
 
-mod sealed {
-    pub trait Sealed {}
-}
-
 /// Implements [`Element`]: the type, its variant, how it is kept, and whether any bytes are valid elements.
 macro_rules! element {
     ($type:ty, $variant:ident, $owned:ty, $from:expr $(, $view:ident)?) => {
-        impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: DType = DType::$variant;
+        }
+
+        impl Stored for $type {
             type Owned = $owned;
 
             fn wrap(buffer: Buffer<Self>) -> Data {

@@ -8,6 +8,7 @@ use std::fmt;
 
 pub(crate) use self::{
     buffer::{Buffer, Owned},
+    candle::FloatStorage,
     data::{Data, with_data},
 };
 pub use self::data::Element;

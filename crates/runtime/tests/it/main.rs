@@ -1,0 +1,13 @@
+//! Integration tests of the runtime: recorded models, operators, passes, sessions, hostile files.
+
+#[cfg(feature = "candle-onnx")]
+mod differential;
+mod hostile;
+mod models;
+mod mutations;
+mod operators;
+mod operators_8bit;
+mod passes;
+mod properties;
+mod session;
+mod support;
