@@ -58,7 +58,7 @@ impl Error {
     }
 
     /// Creates an error about the blob with this digest.
-    pub(crate) fn digest(kind: ErrorKind, operation: &'static str, digest: Digest) -> Self {
+    pub fn digest(kind: ErrorKind, operation: &'static str, digest: Digest) -> Self {
         Self::new(kind, operation, format_args!("blob {digest}"))
     }
 

@@ -138,8 +138,9 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
     if options.dry_run {
         report.manifests_removed = unpinned.into_iter().map(|(manifest, _)| manifest.name).collect();
         report.bytes_freed = victims.iter().map(|id| id.size).sum();
-        for held in store.quarantined().await?.iter().filter(|held| !live.contains(&held.digest)) {
-            report.bytes_freed += held.size;
+        for held in store.quarantined().await? {
+            let back = held.reason == Reason::Garbage && live.contains(&held.digest);
+            report.bytes_freed += if back { 0 } else { held.size };
         }
         report.removed = victims;
         return Ok(report);

@@ -63,6 +63,8 @@ mod ext;
 mod fs;
 mod gc;
 #[cfg(any(feature = "fs", feature = "object-store"))]
+mod generation;
+#[cfg(any(feature = "fs", feature = "object-store"))]
 mod layout;
 mod limits;
 mod manifest;

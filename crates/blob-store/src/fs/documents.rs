@@ -14,7 +14,7 @@ use content_id::{ContentId, Digest};
 use super::layout::{Layout, is_absent, open_file, read_only_file};
 use crate::{
     Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Version,
-    document::{
+    generation::{
         FRAME, Generation, READ_ATTEMPTS, frame, generation_name, is_settled, parse_generation, superseded,
     },
     layout,

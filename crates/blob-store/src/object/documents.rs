@@ -14,7 +14,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use super::{about, blobs::CONCURRENT, is_absent};
 use crate::{
     Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Limits, Version,
-    document::{
+    generation::{
         FRAME, Generation, READ_ATTEMPTS, frame, generation_name, is_settled, parse_generation, superseded,
     },
 };
