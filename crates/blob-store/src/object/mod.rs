@@ -34,19 +34,27 @@ use crate::{
 pub struct ObjectStoreBackend {
     objects: Arc<dyn ObjectStore>,
     limits: Limits,
+    part_bytes: Option<u64>,
 }
 
 impl ObjectStoreBackend {
     /// Keeps blobs and documents in `objects`; nothing else may live there. For a part of a bucket, wrap it in
     /// `object_store::prefix::PrefixStore`.
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, limits: Limits::default() }
+        Self { objects, limits: Limits::default(), part_bytes: None }
     }
 
     /// Sets what is accepted at most.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Sets how many bytes an upload sends at a time, and holds in memory; 8 MiB by default, and 16 MiB where the
+    /// size of the blob is not known. Most object stores refuse less than 5 MiB, and more than 10,000 parts.
+    #[must_use]
+    pub fn with_part_bytes(self, bytes: u64) -> Self {
+        Self { part_bytes: Some(bytes.max(1)), ..self }
     }
 }
 
@@ -61,7 +69,12 @@ impl BlobStore for ObjectStoreBackend {
     }
 
     async fn stage(&self, expected: Expected) -> Result<Box<dyn Stage>, Error> {
-        Ok(Box::new(stage::ObjectStage::new(Arc::clone(&self.objects), expected, self.limits)?))
+        Ok(Box::new(stage::ObjectStage::new(
+            Arc::clone(&self.objects),
+            expected,
+            self.limits,
+            self.part_bytes,
+        )?))
     }
 
     async fn read(&self, id: ContentId, range: Range<u64>) -> Result<ByteStream, Error> {

@@ -53,9 +53,11 @@ impl ObjectStage {
         objects: Arc<dyn ObjectStore>,
         expected: Expected,
         limits: Limits,
+        part_bytes: Option<u64>,
     ) -> Result<Self, Error> {
         let check = Check::new(expected, limits)?;
-        let part = expected.size.map_or(PART_OF_UNKNOWN, |size| PART.max(size.div_ceil(PARTS)));
+        let part = part_bytes
+            .unwrap_or_else(|| expected.size.map_or(PART_OF_UNKNOWN, |size| PART.max(size.div_ceil(PARTS))));
         let part = usize::try_from(part).unwrap_or(usize::MAX);
         let hasher = Hasher::default();
         Ok(Self {

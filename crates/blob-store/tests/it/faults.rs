@@ -132,8 +132,11 @@ impl ObjectStore for Flaky {
     }
 }
 
+/// Small parts, so that an upload of several takes no time.
+const PART: u64 = 5000;
+
 fn large() -> Bytes {
-    noise((8 << 20) + 5, 1)
+    noise(PART as usize + 5, 1)
 }
 
 /// What a program does in its life, in an order that can be taken up again; tells each step it has finished.
@@ -150,7 +153,6 @@ async fn life(
     let known = store.put_bytes(large.clone()).await?;
     let mut stage = store.stage(Expected::default()).await?;
     let unknown = large.slice(1..);
-    // Above the length of a part where the size is not known.
     for piece in [unknown.clone(), unknown.clone(), unknown] {
         stage.write(piece).await?;
     }
@@ -179,7 +181,8 @@ async fn fail_every_request(answer_lost: bool) {
         let inner = Arc::new(InMemory::new());
         let fault = Arc::new(Fault { fails, answer_lost, ..Fault::default() });
         let flaky =
-            ObjectStoreBackend::new(Arc::new(Flaky { inner: Arc::clone(&inner), fault: Arc::clone(&fault) }));
+            ObjectStoreBackend::new(Arc::new(Flaky { inner: Arc::clone(&inner), fault: Arc::clone(&fault) }))
+                .with_part_bytes(PART);
         let mut done = Vec::new();
         let outcome = life(&flaky, &large, &mut done).await;
         let store = ObjectStoreBackend::new(inner);
