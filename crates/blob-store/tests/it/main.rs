@@ -7,6 +7,7 @@ mod faults;
 mod folder;
 mod kill;
 mod model;
+mod races;
 
 use std::time::{Duration, SystemTime};
 
