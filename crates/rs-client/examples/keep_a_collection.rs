@@ -1,4 +1,4 @@
-//! Keeps a verified copy of a collection in a folder, and shows its records.
+//! Keeps a verified copy of a collection in the folder `target/kept-collections`, and shows its records.
 //!
 //! `cargo run --example keep_a_collection -- [BUCKET/COLLECTION [URL ROOT_HASH]]`: from Mozilla's production
 //! server, or from any other one.
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let transport = HttpTransport::new(HttpOptions::new("keep-a-collection", "1.0"))?;
-    let storage = FileStorage::open(env::temp_dir().join("kept-collections"));
+    let storage = FileStorage::open("target/kept-collections");
     let client = Client::builder(server, Arc::new(transport), Arc::new(storage)).build();
     match client.sync(&name).await {
         Ok(report) => println!("{name}: {:?}", report.outcome),
