@@ -42,11 +42,11 @@ pub(crate) struct Slot {
     state: RwLock<State>,
 }
 
-#[derive(Clone, Debug)]
-enum State {
-    Ready(Arc<Loaded>),
-    /// The settings forbid it now: why.
-    Refused(Arc<str>),
+#[derive(Debug)]
+struct State {
+    loaded: Arc<Loaded>,
+    /// Why the settings forbid it now, if they do.
+    refused: Option<String>,
 }
 
 /// A loaded model.
@@ -58,21 +58,23 @@ pub(crate) struct Loaded {
 
 impl Slot {
     pub(crate) fn new(usage: String, loaded: Arc<Loaded>) -> Self {
-        Self { usage, state: RwLock::new(State::Ready(loaded)) }
+        Self { usage, state: RwLock::new(State { loaded, refused: None }) }
     }
 
     pub(crate) fn replace(&self, loaded: Arc<Loaded>) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Ready(loaded);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State { loaded, refused: None };
     }
 
-    pub(crate) fn refuse(&self, why: &str) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Refused(why.into());
+    /// Forbids the model for a reason, or with none allows it again.
+    pub(crate) fn refuse(&self, why: Option<String>) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).refused = why;
     }
 
     fn loaded(&self) -> Result<Arc<Loaded>, Error> {
-        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Ready(loaded) => Ok(Arc::clone(loaded)),
-            State::Refused(why) => Err(Error::new(ErrorKind::Denied, &**why)),
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        match &state.refused {
+            None => Ok(Arc::clone(&state.loaded)),
+            Some(why) => Err(Error::new(ErrorKind::Denied, why)),
         }
     }
 }

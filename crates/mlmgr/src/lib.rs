@@ -56,7 +56,7 @@ pub use version::Version;
 
 pub use blob_store::{BlobStore, FsStore};
 pub use content_id::{ContentId, Digest};
-pub use hub_client::{Event, NoProgress, Plan, PlannedFile, Progress};
+pub use hub_client::{Event, Limits as HubLimits, NoProgress, Plan, PlannedFile, Progress, Trust};
 pub use hub_layout::{Dtype, Hub, HubKind, ModelId, RepoPath, Revision, Task};
 pub use pipelines::{Embedding, Input, Output, Pooling, RunOptions, TASKS, cosine_similarity};
 pub use rs_client::{Clock, FileStorage, MemoryStorage, RootHash, Server, Storage, SystemClock};

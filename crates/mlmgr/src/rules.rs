@@ -53,22 +53,27 @@ impl Rules {
     pub(crate) fn check(&self, url: &Url) -> Result<(), Error> {
         let verdict = self.rules.verdict(url);
         let on_this_machine = UrlRules::default().verdict(url).allowed;
-        match &self.unreadable {
-            Some(unreadable) if verdict.allowed && !on_this_machine => {
-                let message = format!(
-                    "{url} is refused: the allow and deny list cannot be read in full ({unreadable})"
-                );
-                Err(Error::new(ErrorKind::Denied, message)
-                    .with_hint("have the record corrected on the settings server, then sync again"))
-            }
+        let refused = |why: &str, hint: &str| {
+            Err(Error::new(ErrorKind::Denied, format!("{url} is refused: {why}")).with_hint(hint))
+        };
+        match (&self.unreadable, &verdict.rule) {
+            (Some(unreadable), _) if verdict.allowed && !on_this_machine => refused(
+                &format!("the allow and deny list cannot be read in full ({unreadable})"),
+                "have the record corrected on the settings server, then sync again",
+            ),
             _ if verdict.allowed => Ok(()),
-            _ if self.empty => Err(Error::new(
-                ErrorKind::Denied,
-                format!("{} (the list is empty or was never fetched)", verdict.reason),
-            )
-            .with_hint("fetch the settings once: mlmgr sync")),
-            _ => Err(Error::new(ErrorKind::Denied, verdict.reason)
-                .with_hint("only models and hubs that the signed allow and deny list allows can be used")),
+            (_, Some(rule)) => refused(
+                &format!("the signed deny rule {rule} matches"),
+                "choose a model and a hub that the signed allow and deny list allows",
+            ),
+            _ if self.empty => refused(
+                "the signed allow and deny list is empty or was never fetched",
+                "fetch the settings once: mlmgr sync",
+            ),
+            _ => refused(
+                "no rule of the signed allow and deny list allows it",
+                "choose a model and a hub that the signed allow and deny list allows",
+            ),
         }
     }
 }

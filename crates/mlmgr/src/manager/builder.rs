@@ -6,7 +6,7 @@ use std::{
 };
 
 use blob_store::{BlobStore, FsStore};
-use hub_client::HubClient;
+use hub_client::{HubClient, Limits as HubLimits};
 use hub_layout::Hub;
 use rs_client::{Client, Clock, FileStorage, Server, Storage, SystemClock};
 use runtime::EngineKind;
@@ -26,6 +26,7 @@ pub struct ManagerBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     engine: EngineKind,
+    hub_limits: HubLimits,
     any_hub: bool,
     accept_emptied: bool,
 }
@@ -41,6 +42,7 @@ impl Default for ManagerBuilder {
             transport: None,
             clock: None,
             engine: EngineKind::default(),
+            hub_limits: HubLimits::default(),
             any_hub: false,
             accept_emptied: false,
         }
@@ -106,6 +108,13 @@ impl ManagerBuilder {
         self
     }
 
+    /// Bounds what the hub may make this program do.
+    #[must_use]
+    pub fn hub_limits(mut self, limits: HubLimits) -> Self {
+        self.hub_limits = limits;
+        self
+    }
+
     /// Does not ask the signed allow and deny list which hubs may be used.
     ///
     /// Dangerous: a model can then come from any server that a record or a caller names.
@@ -162,10 +171,12 @@ impl ManagerBuilder {
         Ok(Manager {
             inner: Arc::new(Inner {
                 settings,
-                hub_client: HubClient::new(transport, self.hub.clone()).with_clock({
-                    let clock = Arc::clone(&clock);
-                    move || clock.now()
-                }),
+                hub_client: HubClient::new(transport, self.hub.clone())
+                    .with_limits(self.hub_limits)
+                    .with_clock({
+                        let clock = Arc::clone(&clock);
+                        move || clock.now()
+                    }),
                 hub: self.hub,
                 store,
                 clock,

@@ -189,18 +189,19 @@ impl Manager {
         Ok(())
     }
 
-    /// Closes the engines of a model that the settings forbid now.
+    /// Closes the engines of a model that the settings forbid now, and opens those of one that they allow again.
     async fn refuse_forbidden(&self, usage: &str, update: &mut ModelUpdate) -> Result<(), Error> {
         let Some((pin, _)) = self.inner.store.pin(usage).await? else { return Ok(()) };
         let Some((manifest, _)) = self.inner.store.manifest(&pin.manifest).await? else { return Ok(()) };
-        if let Err(error) = self.check_origins(&manifest).await {
-            for slot in self.live_slots(usage) {
-                slot.refuse(&error.chain());
-            }
-            update.outcome = ModelOutcome::Refused;
-            return Err(error);
+        let checked = self.check_origins(&manifest).await;
+        let why = checked.as_ref().err().map(Error::chain);
+        for slot in self.live_slots(usage) {
+            slot.refuse(why.clone());
         }
-        Ok(())
+        if checked.is_err() {
+            update.outcome = ModelOutcome::Refused;
+        }
+        checked
     }
 }
 

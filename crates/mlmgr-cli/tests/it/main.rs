@@ -1,0 +1,8 @@
+//! Tests of the program itself: the real binary against servers on loopback.
+
+mod config;
+mod exit_codes;
+mod help;
+mod input;
+mod program;
+mod story;

@@ -1,0 +1,11 @@
+//! Tests of the manager: what chooses a model, and the whole way from a record to an answer.
+
+mod bad_input;
+mod happy;
+mod records;
+mod resolve;
+mod rules;
+mod runtimes;
+mod updates;
+mod version;
+mod world;
