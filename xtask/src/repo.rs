@@ -74,6 +74,17 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
+    // `cargo run` describes this package to this program; the build scripts of others look at the same names and
+    // would run again for nothing.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_NAME", "CARGO_CRATE_NAME"]
+            .iter()
+            .any(|it| name.starts_with(it))
+        {
+            cargo.env_remove(&*name);
+        }
+    }
     cargo
 }
 

@@ -77,8 +77,8 @@ fn plan(demo: &mut Demo) -> Result<(), String> {
     let all = report["bytes_to_fetch"] == report["total_bytes"];
     let mib = report["total_bytes"].as_u64().unwrap_or_default() >> 20;
     demo.check(
-        "about 22 MiB are to be fetched, and no model card or licence among them",
-        all && (20..25).contains(&mib) && files.len() <= 6,
+        "about 22 MiB are to be fetched, in six files out of the eight that the hub has",
+        all && (20..25).contains(&mib) && files.len() == 6,
     )
 }
 

@@ -64,7 +64,8 @@ impl World {
             world.settings.set_record(RULES, rule);
         }
         for version in RUNTIME_VERSIONS {
-            let id = format!("runtime-{version}");
+            // Ids take letters, digits, `-` and `_`.
+            let id = format!("runtime-{}", version.replace('.', "-"));
             world.settings.set_record(RUNTIMES, json!({"id": id, "name": RUNTIME, "version": version}));
             world.settings.set_attachment(RUNTIMES, &id, RUNTIME, runtime_bytes(version));
         }
