@@ -1,4 +1,4 @@
-//! Embeds two sentences with a model folder: `cargo run -p pipelines --example embed [FOLDER]`.
+//! Embeds two sentences with a model folder: `cargo run -p pipelines --example embed_with_a_folder [FOLDER]`.
 
 use std::{collections::BTreeMap, error::Error, fs, path::PathBuf};
 
