@@ -41,13 +41,8 @@ fn elementwise_functions() {
         let leaky = node("LeakyRelu", ["x"]).attr("alpha", alpha);
         Case::new(17).given("x", x()).node(leaky).gives(DataType::F32).check("LeakyRelu");
     }
-    for operator in ["Abs", "Neg"] {
-        let numbers = i64s(&[4], &[-3, 0, 5, 1 << 40]);
-        let case = Case::new(17).given("x", numbers).node(node(operator, ["x"])).gives(DataType::I64);
-        if operator == "Neg" {
-            case.check("Neg of integers");
-        }
-    }
+    let numbers = i64s(&[4], &[-3, 0, 5, 1 << 40]);
+    Case::new(17).given("x", numbers).node(node("Neg", ["x"])).gives(DataType::I64).check("Neg of integers");
 }
 
 #[test]
@@ -112,12 +107,11 @@ fn matrix_products() {
         let case = Case::new(17).given("a", range(a)).given("b", range(b));
         case.node(node("MatMul", ["a", "b"])).gives(DataType::F32).check(&format!("MatMul {a:?} {b:?}"));
     }
-    for (a_turned, b_turned) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
-        let a = if a_turned == 1 { range(&[3, 2]) } else { range(&[2, 3]) };
-        let b = if b_turned == 1 { range(&[4, 3]) } else { range(&[3, 4]) };
-        let gemm = node("Gemm", ["a", "b", "c"]).attr("alpha", 0.5_f32).attr("beta", 2.0_f32);
-        let gemm = gemm.attr("transA", a_turned).attr("transB", b_turned);
-        let case = Case::new(17).given("a", a).given("b", b).given("c", range(&[4]));
+    for turned in [0, 1] {
+        let b = if turned == 1 { range(&[4, 3]) } else { range(&[3, 4]) };
+        let gemm =
+            node("Gemm", ["a", "b", "c"]).attr("alpha", 0.5_f32).attr("beta", 2.0_f32).attr("transB", turned);
+        let case = Case::new(17).given("a", range(&[2, 3])).given("b", b).given("c", range(&[4]));
         case.node(gemm).gives(DataType::F32).check("Gemm");
     }
 }
@@ -266,9 +260,7 @@ fn constants_and_types() {
     for (to, kind) in [(1, DataType::F32), (9, DataType::Bool), (6, DataType::I32)] {
         let cast = node("Cast", ["x"]).attr("to", to);
         let case = Case::new(17).given("x", i64s(&[3], &[0, 1, 5])).node(cast).gives(kind);
-        if to != 9 {
-            case.check("Cast of integers");
-        }
+        case.check("Cast of integers");
     }
     Case::new(17).given("x", x()).node(node("Dropout", ["x"])).gives(DataType::F32).check("Dropout");
 }
