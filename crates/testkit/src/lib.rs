@@ -9,3 +9,4 @@ pub mod onnx;
 pub mod pki;
 pub mod replay;
 pub mod settings;
+pub mod tls;

@@ -1,6 +1,7 @@
 //! The hub client against hubs on loopback, in both layouts, over every kind of store.
 
 mod faults;
+mod full;
 mod hostile;
 mod plans;
 mod revisions;

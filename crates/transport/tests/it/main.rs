@@ -4,6 +4,7 @@ mod answers;
 mod faults;
 mod redirects;
 mod retry;
+mod tls;
 
 use std::time::Duration;
 
