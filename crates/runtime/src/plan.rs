@@ -75,7 +75,8 @@ impl Plan {
                 });
             }
             let slot = |id: &Option<ValueId>| {
-                id.filter(|id| slots.last_use[id.index()] != LastUse::Never).map(|id| slots.number[id.index()])
+                id.filter(|id| slots.last_use[id.index()] != LastUse::Never)
+                    .map(|id| slots.number[id.index()])
             };
             let outputs = node.outputs.iter().map(slot).collect();
             steps.push(Step { label: node.label(), operator, inputs, outputs });

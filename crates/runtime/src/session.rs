@@ -106,7 +106,11 @@ impl Session {
     /// the model states; [`ErrorKind::LimitExceeded`] if the intermediate values would take more than
     /// [`Limits::run_bytes`](crate::Limits::run_bytes); [`ErrorKind::Deadline`]; [`ErrorKind::Run`] if a node cannot
     /// be computed (the error names it).
-    pub fn run_with(&self, inputs: &[(&str, Tensor)], options: &RunOptions) -> Result<Vec<(String, Tensor)>, Error> {
+    pub fn run_with(
+        &self,
+        inputs: &[(&str, Tensor)],
+        options: &RunOptions,
+    ) -> Result<Vec<(String, Tensor)>, Error> {
         let inputs = ordered(self.inputs(), inputs)?;
         let tensors = no_panic("running the model", || self.prepared.run(inputs, options))?;
         Ok(self.outputs().iter().map(|info| info.name.clone()).zip(tensors).collect())
@@ -139,7 +143,11 @@ fn ordered(infos: &[ValueInfo], given: &[(&str, Tensor)]) -> Result<Vec<Tensor>,
     let mut tensors = Vec::with_capacity(infos.len());
     for info in infos {
         let Some((_, tensor)) = given.iter().find(|(name, _)| *name == info.name) else {
-            return Err(invalid(format!("the input {:?} is missing; the model needs {}", info.name, names())));
+            return Err(invalid(format!(
+                "the input {:?} is missing; the model needs {}",
+                info.name,
+                names()
+            )));
         };
         if info.dtype.is_some_and(|dtype| dtype != tensor.dtype()) {
             return Err(invalid(format!("expected the input {info}, found {}", tensor.dtype())));

@@ -82,7 +82,7 @@ pub(crate) fn multiply<T: Small>(
     right_zero: &[i32],
 ) -> Result<Vec<i32>, Error> {
     let (k, n) = (right.rows, right.columns);
-    let mut sums = vec![0i32; m * n];
+    let mut sums = Vec::new();
     let floats = FloatStorage::from_vec(left.iter().map(|&element| element.into()).collect());
     let block = ((1u32 << 24) / (T::LARGEST * right.largest)) as usize;
     let mut start = 0;
@@ -91,11 +91,15 @@ pub(crate) fn multiply<T: Small>(
         let columns = Matrices { columns: inner, ..Matrices::dense(start, m, k) };
         let rows = Matrices::dense(start * n, inner, n);
         let part = product::floats(1, (&floats, columns), (&right.elements, rows))?;
-        for (sum, part) in sums.iter_mut().zip(part) {
-            *sum = sum.wrapping_add(part as i32);
+        if start == 0 {
+            sums.extend(part.iter().map(|&part| part as i32));
+        } else {
+            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum = sum.wrapping_add(part as i32));
         }
         start += inner;
     }
+    // Where the inner dimension is empty, so are the sums.
+    sums.resize(m * n, 0);
     subtract_zero_points(&mut sums, left, right, left_zero, right_zero);
     Ok(sums)
 }
@@ -143,9 +147,17 @@ mod tests {
 
     use super::*;
 
-    fn expected<A: Small, B: Small>(a: &[A], b: &[B], k: usize, n: usize, za: &[i32], zb: &[i32]) -> Vec<i32> {
+    fn expected<A: Small, B: Small>(
+        a: &[A],
+        b: &[B],
+        k: usize,
+        n: usize,
+        za: &[i32],
+        zb: &[i32],
+    ) -> Vec<i32> {
         let m = a.len() / k;
-        let (mut out, pick) = (Vec::new(), |zeros: &[i32], i: usize| if zeros.len() == 1 { zeros[0] } else { zeros[i] });
+        let (mut out, pick) =
+            (Vec::new(), |zeros: &[i32], i: usize| if zeros.len() == 1 { zeros[0] } else { zeros[i] });
         for i in 0..m {
             for j in 0..n {
                 let cell = (0..k).map(|l| {

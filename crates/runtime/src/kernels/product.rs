@@ -39,7 +39,8 @@ impl Matrices {
         let last = |size: usize, stride: usize| size.checked_sub(1)?.checked_mul(stride);
         let end = || {
             let size = self.rows.checked_mul(self.columns)?;
-            let last_cell = last(self.rows, self.row_stride)?.checked_add(last(self.columns, self.column_stride)?)?;
+            let last_cell =
+                last(self.rows, self.row_stride)?.checked_add(last(self.columns, self.column_stride)?)?;
             let last_matrix = last(count, size)?.checked_add(self.offset)?;
             Some((size, last_cell.checked_add(last_matrix)?))
         };
@@ -61,14 +62,18 @@ pub(crate) fn floats(
 ) -> Result<Vec<f32>, Error> {
     let (m, k, n) = (left.1.rows, left.1.columns, right.1.columns);
     if right.1.rows != k {
-        return Err(Error::run(format!("a matrix of {k} columns cannot be multiplied by one of {} rows", right.1.rows)));
+        return Err(Error::run(format!(
+            "a matrix of {k} columns cannot be multiplied by one of {} rows",
+            right.1.rows
+        )));
     }
     if count == 0 || m == 0 || n == 0 || k == 0 {
         return Ok(vec![0.; count * m * n]);
     }
     let left_layout = left.1.layout(count, left.0.slice().len())?;
     let right_layout = right.1.layout(count, right.0.slice().len())?;
-    let product = left.0.as_candle().matmul(right.0.as_candle(), (count, m, n, k), &left_layout, &right_layout);
+    let product =
+        left.0.as_candle().matmul(right.0.as_candle(), (count, m, n, k), &left_layout, &right_layout);
     match product {
         Ok(CpuStorage::F32(elements)) if elements.len() == count * m * n => Ok(elements),
         Ok(_) => Err(Error::run("candle gave a product of another size")),

@@ -35,7 +35,10 @@ pub(crate) fn sum(row: &[f32]) -> f32 {
 
 /// Returns the smallest and the largest number of a row and zero.
 pub(crate) fn range_with_zero(row: &[f32]) -> (f32, f32) {
-    (fold(row, 0., |x| x, |a, b| if b < a { b } else { a }), fold(row, 0., |x| x, |a, b| if b > a { b } else { a }))
+    (
+        fold(row, 0., |x| x, |a, b| if b < a { b } else { a }),
+        fold(row, 0., |x| x, |a, b| if b > a { b } else { a }),
+    )
 }
 
 /// Replaces a row by e^x of its numbers divided by the sum of those.

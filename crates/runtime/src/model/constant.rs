@@ -26,7 +26,8 @@ pub(crate) fn decode(proto: TensorProto, what: &str, limits: &Limits) -> Result<
     if proto.data_location == Some(EXTERNAL) || !proto.external_data.is_empty() {
         let location = proto.external_data.iter().find(|entry| entry.key.as_deref() == Some("location"));
         let location = location.and_then(|entry| entry.value.as_deref()).unwrap_or("no location given");
-        let message = format!("{what} is kept outside the model file ({location:?}), which is not supported yet");
+        let message =
+            format!("{what} is kept outside the model file ({location:?}), which is not supported yet");
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
     Ok(Tensor::from_data(shape, elements(proto, dtype, count, what)?))
@@ -43,10 +44,12 @@ fn shape(dims: &[i64], what: &str, limits: &Limits) -> Result<Vec<usize>, Error>
         shape.push(usize::try_from(dim).map_err(|_| invalid("which has a negative dimension"))?);
     }
     // Checked even beside a zero: a shape that cannot be counted is a lie in any case.
-    let nonzero = shape.iter().filter(|&&dim| dim != 0).try_fold(1usize, |count, &dim| count.checked_mul(dim));
+    let nonzero =
+        shape.iter().filter(|&&dim| dim != 0).try_fold(1usize, |count, &dim| count.checked_mul(dim));
     let count = nonzero.ok_or_else(|| invalid("whose element count overflows"))?;
     if count as u64 > limits.elements {
-        let message = format!("{what} has the shape {dims:?}, more than the limit of {} elements", limits.elements);
+        let message =
+            format!("{what} has the shape {dims:?}, more than the limit of {} elements", limits.elements);
         return Err(Error::limit(message));
     }
     Ok(shape)
@@ -73,7 +76,9 @@ fn elements(proto: TensorProto, dtype: DType, count: usize, what: &str) -> Resul
         [] if count == 0 => return Ok(empty(dtype)),
         [] => return Err(invalid(format!("has no data for its {count} elements"))),
         [only] => only,
-        [(first, _), (second, _), ..] => return Err(invalid(format!("has data in both {first} and {second}"))),
+        [(first, _), (second, _), ..] => {
+            return Err(invalid(format!("has data in both {first} and {second}")));
+        }
     };
     if field == "raw_data" {
         let expected = count.checked_mul(dtype.size()).filter(|&expected| expected == length);

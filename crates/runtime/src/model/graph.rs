@@ -25,10 +25,9 @@ pub(crate) struct Graph {
     pub(crate) outputs: Vec<ValueId>,
 }
 
-/// A named place for a tensor.
+/// A place for a tensor.
 #[derive(Clone, Debug)]
 pub(crate) struct Value {
-    pub(crate) name: String,
     /// The tensor, where it does not depend on the inputs.
     pub(crate) constant: Option<Tensor>,
 }
@@ -58,16 +57,16 @@ pub(crate) enum Attribute {
     Tensor(Tensor),
     Floats(Vec<f32>),
     Ints(Vec<i64>),
-    Strings(Vec<Bytes>),
     /// A kind that no operator here reads, by its name in ONNX.
     Other(&'static str),
 }
 
 impl Graph {
     /// Adds a value and returns its index.
-    pub(crate) fn add_value(&mut self, name: impl Into<String>, constant: Option<Tensor>) -> ValueId {
-        let id = u32::try_from(self.values.len()).expect("the limits on nodes and arity keep the count below 2^32");
-        self.values.push(Value { name: name.into(), constant });
+    pub(crate) fn add_value(&mut self, constant: Option<Tensor>) -> ValueId {
+        let id = u32::try_from(self.values.len())
+            .expect("the limits on nodes and arity keep the count below 2^32");
+        self.values.push(Value { constant });
         ValueId(id)
     }
 
@@ -134,7 +133,6 @@ impl Attribute {
             Self::Tensor(_) => "TENSOR",
             Self::Floats(_) => "FLOATS",
             Self::Ints(_) => "INTS",
-            Self::Strings(_) => "STRINGS",
             Self::Other(kind) => kind,
         }
     }

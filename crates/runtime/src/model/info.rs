@@ -70,9 +70,13 @@ impl ValueInfo {
             None => None,
             Some(shape) => {
                 let dims = shape.dim.into_iter().map(|dim| match dim.value {
-                    Some(DimensionValue::Value(size)) => usize::try_from(size).map(Dim::Fixed).map_err(|_| {
-                        Error::invalid(format!("{what} {name:?} has a dimension of the negative size {size}"))
-                    }),
+                    Some(DimensionValue::Value(size)) => {
+                        usize::try_from(size).map(Dim::Fixed).map_err(|_| {
+                            Error::invalid(format!(
+                                "{what} {name:?} has a dimension of the negative size {size}"
+                            ))
+                        })
+                    }
                     Some(DimensionValue::Param(symbol)) if !symbol.is_empty() => Ok(Dim::Symbol(symbol)),
                     _ => Ok(Dim::Unknown),
                 });

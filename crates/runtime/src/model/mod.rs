@@ -47,9 +47,9 @@ pub struct LoadOptions {
 impl Model {
     /// Reads and checks the ONNX model in `bytes`.
     ///
-    /// Everything that the graph says about itself is checked here: names, order, the lengths of weights, types
-    /// and versions of operators' inputs as far as they can be known. Whether an engine has all the operators is
-    /// decided by [`Session::new`](crate::Session::new).
+    /// What the graph says about itself is checked here: names, order, attributes, the types, shapes and lengths of
+    /// weights. Whether an engine has all the operators, and whether each has as many inputs as it takes, is decided
+    /// by [`Session::new`](crate::Session::new).
     ///
     /// # Errors
     ///
@@ -63,7 +63,8 @@ impl Model {
 
     fn load_unguarded(bytes: Bytes, limits: &Limits) -> Result<Self, Error> {
         if bytes.len() as u64 > limits.file_bytes {
-            let message = format!("the model has {} bytes, more than the limit of {}", bytes.len(), limits.file_bytes);
+            let message =
+                format!("the model has {} bytes, more than the limit of {}", bytes.len(), limits.file_bytes);
             return Err(Error::limit(message));
         }
         if let Some(format) = other_format(&bytes) {
@@ -75,7 +76,8 @@ impl Model {
         })?;
         let ir_version = proto.ir_version.unwrap_or(0);
         let version = proto.producer_version.clone().unwrap_or_default();
-        let producer = format!("{} {version}", proto.producer_name.clone().unwrap_or_default()).trim().to_owned();
+        let producer =
+            format!("{} {version}", proto.producer_name.clone().unwrap_or_default()).trim().to_owned();
         let (graph, inputs, outputs) = build::build(proto, limits)?;
         let limits = limits.clone();
         Ok(Self(Arc::new(Inner { bytes, graph, inputs, outputs, ir_version, producer, limits })))
@@ -123,7 +125,10 @@ impl Model {
     }
 
     /// Returns the file, for engines that read it themselves.
-    #[cfg_attr(not(feature = "candle-onnx"), allow(dead_code, reason = "only the reference engine reads the file again"))]
+    #[cfg_attr(
+        not(feature = "candle-onnx"),
+        allow(dead_code, reason = "only the reference engine reads the file again")
+    )]
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.0.bytes
     }

@@ -184,7 +184,8 @@ fn power<T: Number>(
     } else {
         let base = broadcast::expand(context, &base, shape)?;
         let exponent = broadcast::expand(context, exponent, shape)?;
-        let pairs = base.as_slice::<T>().into_iter().flatten().zip(exponent.as_slice::<f64>().into_iter().flatten());
+        let pairs =
+            base.as_slice::<T>().into_iter().flatten().zip(exponent.as_slice::<f64>().into_iter().flatten());
         out.extend(pairs.map(|(&x, &exponent)| x.power(exponent)));
     }
     Ok(Tensor::build(shape.to_vec(), out))

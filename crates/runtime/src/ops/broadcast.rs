@@ -28,7 +28,9 @@ pub(super) fn shape(left: &[usize], right: &[usize]) -> Result<Vec<usize>, Error
 /// Returns the strides that repeat a tensor of `shape` over `target`, which it must broadcast to.
 fn strides(shape: &[usize], target: &[usize]) -> Vec<isize> {
     let mut strides = vec![0; target.len() - shape.len()];
-    strides.extend(dense(shape).into_iter().zip(shape).map(|(stride, &size)| if size == 1 { 0 } else { stride }));
+    strides.extend(
+        dense(shape).into_iter().zip(shape).map(|(stride, &size)| if size == 1 { 0 } else { stride }),
+    );
     strides
 }
 

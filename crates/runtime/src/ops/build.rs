@@ -43,7 +43,11 @@ impl<'a> Build<'a> {
 
     /// Returns an integer attribute.
     pub(super) fn optional_int(&self, name: &str) -> Result<Option<i64>, Error> {
-        self.read(name, "INT", |attribute| if let Attribute::Int(value) = attribute { Some(*value) } else { None })
+        self.read(
+            name,
+            "INT",
+            |attribute| if let Attribute::Int(value) = attribute { Some(*value) } else { None },
+        )
     }
 
     /// Returns a truth value, which ONNX writes as an integer.
@@ -65,13 +69,21 @@ impl<'a> Build<'a> {
 
     /// Returns a floating-point attribute.
     pub(super) fn optional_float(&self, name: &str) -> Result<Option<f32>, Error> {
-        self.read(name, "FLOAT", |attribute| if let Attribute::Float(value) = attribute { Some(*value) } else { None })
+        self.read(
+            name,
+            "FLOAT",
+            |attribute| if let Attribute::Float(value) = attribute { Some(*value) } else { None },
+        )
     }
 
     /// Returns a text attribute, or `default` if the node does not have it.
     pub(super) fn text(&self, name: &str, default: &str) -> Result<String, Error> {
         let text = self.read(name, "STRING", |attribute| {
-            if let Attribute::String(bytes) = attribute { Some(String::from_utf8_lossy(bytes).into_owned()) } else { None }
+            if let Attribute::String(bytes) = attribute {
+                Some(String::from_utf8_lossy(bytes).into_owned())
+            } else {
+                None
+            }
         })?;
         Ok(text.unwrap_or_else(|| default.to_owned()))
     }

@@ -8,10 +8,8 @@ use crate::{
     tensor::{Data, Element},
 };
 
-pub(super) const OPERATORS: &[Entry] = &[
-    onnx("Cast", 6, 1..=1, 1..=1, cast),
-    onnx("CastLike", 15, 2..=2, 1..=1, |_| Ok(Box::new(CastLike))),
-];
+pub(super) const OPERATORS: &[Entry] =
+    &[onnx("Cast", 6, 1..=1, 1..=1, cast), onnx("CastLike", 15, 2..=2, 1..=1, |_| Ok(Box::new(CastLike)))];
 
 /// `Cast`, versions 6 to 25, between numbers and truth values.
 ///

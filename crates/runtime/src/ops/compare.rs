@@ -153,9 +153,15 @@ impl Operator for Where {
             let truths = condition.as_slice::<bool>().expect("checked above");
             let no = no.as_slice::<T>().expect("checked above");
             let mut out = context.reserve(yes.len())?;
-            out.extend(truths.iter().zip(yes.iter().zip(no)).map(|(&truth, (&yes, &no))| if truth { yes } else { no }));
+            out.extend(
+                truths
+                    .iter()
+                    .zip(yes.iter().zip(no))
+                    .map(|(&truth, (&yes, &no))| if truth { yes } else { no }),
+            );
             Ok(Tensor::build(condition.shape().to_vec(), out))
         }
-        with_data!(yes.data(), elements => choose(context, &condition, elements, &no)).map(|tensor| vec![tensor])
+        with_data!(yes.data(), elements => choose(context, &condition, elements, &no))
+            .map(|tensor| vec![tensor])
     }
 }

@@ -1,6 +1,10 @@
 //! What an operator sees while it runs: its inputs, and the memory it may still take.
 
-use crate::{DType, Error, Limits, Tensor, native::Budget, tensor::{Element, product}};
+use crate::{
+    DType, Error, Limits, Tensor,
+    native::Budget,
+    tensor::{Element, product},
+};
 
 /// The bounds of the run that a node is part of.
 #[derive(Debug)]
@@ -18,7 +22,8 @@ impl Context {
     /// Returns the number of elements of an output's shape if a tensor may be that large.
     pub(super) fn elements(&self, shape: &[usize]) -> Result<usize, Error> {
         if shape.len() > self.rank {
-            let message = format!("its output has {} dimensions, more than the limit of {}", shape.len(), self.rank);
+            let message =
+                format!("its output has {} dimensions, more than the limit of {}", shape.len(), self.rank);
             return Err(Error::limit(message));
         }
         let count = product(shape).filter(|&count| count as u64 <= self.elements);
@@ -97,7 +102,10 @@ impl Inputs {
     pub(super) fn indices(&self, index: usize, most: usize) -> Result<Vec<i64>, Error> {
         let tensor = self.get(index)?;
         if tensor.len() > most {
-            return Err(Error::run(format!("its input {index} has {} elements, at most {most} fit", tensor.len())));
+            return Err(Error::run(format!(
+                "its input {index} has {} elements, at most {most} fit",
+                tensor.len()
+            )));
         }
         if let Some(elements) = tensor.as_slice::<i32>() {
             return Ok(elements.iter().map(|&element| i64::from(element)).collect());

@@ -8,7 +8,9 @@ use crate::{
 
 pub(super) const OPERATORS: &[Entry] = &[
     onnx("Gather", 1, 2..=2, 1..=1, |build| Ok(Box::new(Gather { axis: build.int("axis", 0)? }))),
-    onnx("GatherElements", 11, 2..=2, 1..=1, |build| Ok(Box::new(GatherElements { axis: build.int("axis", 0)? }))),
+    onnx("GatherElements", 11, 2..=2, 1..=1, |build| {
+        Ok(Box::new(GatherElements { axis: build.int("axis", 0)? }))
+    }),
 ];
 
 /// `Gather`, versions 1 to 13: slices along an axis; indices of `i32` or `i64`, which may count from the end.
@@ -56,9 +58,14 @@ fn positions(context: &Context, inputs: &Inputs, size: usize) -> Result<Vec<usiz
     let mut positions = context.reserve(indices.len())?;
     for index in inputs.indices(1, usize::MAX)? {
         let position = if index < 0 { index.checked_add(size as i64) } else { Some(index) };
-        match position.and_then(|position| usize::try_from(position).ok()).filter(|&position| position < size) {
+        match position.and_then(|position| usize::try_from(position).ok()).filter(|&position| position < size)
+        {
             Some(position) => positions.push(position),
-            None => return Err(Error::run(format!("the index {index} is outside of a dimension of size {size}"))),
+            None => {
+                return Err(Error::run(format!(
+                    "the index {index} is outside of a dimension of size {size}"
+                )));
+            }
         }
     }
     Ok(positions)
@@ -78,7 +85,9 @@ impl Operator for GatherElements {
         let fits = |dim: usize| dim == axis || indices.shape()[dim] <= data.shape()[dim];
         if indices.shape().len() != rank || !(0..rank).all(fits) {
             let (indices, data) = (indices.shape(), data.shape());
-            return Err(Error::run(format!("indices of shape {indices:?} do not fit data of shape {data:?}")));
+            return Err(Error::run(format!(
+                "indices of shape {indices:?} do not fit data of shape {data:?}"
+            )));
         }
         let positions = positions(context, &inputs, data.shape()[axis])?;
         let strides = super::strided::dense(data.shape());

@@ -1,7 +1,11 @@
 //! Tensors out of nothing: Constant, ConstantOfShape, Range.
 
 use super::{Build, Context, Entry, Inputs, Operator, cast, context::no_kernel, number::Number, onnx, shape};
-use crate::{Error, ErrorKind, Tensor, model::Attribute, tensor::{Data, Element, with_data}};
+use crate::{
+    Error, ErrorKind, Tensor,
+    model::Attribute,
+    tensor::{Data, Element, with_data},
+};
 
 pub(super) const OPERATORS: &[Entry] = &[
     onnx("Constant", 1, 0..=0, 1..=1, constant),
@@ -25,7 +29,7 @@ fn constant(build: &Build<'_>) -> Result<Box<dyn Operator>, Error> {
         (Some(Attribute::Int(value)), None) => Tensor::scalar(*value),
         (Some(Attribute::Floats(values)), None) => Tensor::build(vec![values.len()], values.clone()),
         (Some(Attribute::Ints(values)), None) => Tensor::build(vec![values.len()], values.clone()),
-        (Some(Attribute::String(_) | Attribute::Strings(_)), None) => {
+        (Some(Attribute::String(_) | Attribute::Other("STRINGS")), None) => {
             return Err(Error::new(ErrorKind::Unsupported, "a Constant of text is not supported"));
         }
         (None, None) if build.attribute("sparse_value").is_some() => {
@@ -60,7 +64,12 @@ impl Operator for ConstantOfShape {
     fn run(&self, context: &Context, inputs: Inputs) -> Result<Vec<Tensor>, Error> {
         let shape = shape::sizes(&inputs, 0)?;
         let count = context.elements(&shape)?;
-        fn fill<T: Element>(context: &Context, shape: Vec<usize>, count: usize, value: &[T]) -> Result<Tensor, Error> {
+        fn fill<T: Element>(
+            context: &Context,
+            shape: Vec<usize>,
+            count: usize,
+            value: &[T],
+        ) -> Result<Tensor, Error> {
             Ok(Tensor::build(shape, context.filled(count, value[0])?))
         }
         with_data!(self.value.data(), value => fill(context, shape, count, value)).map(|tensor| vec![tensor])
@@ -105,4 +114,3 @@ fn range<T: Number>(context: &Context, inputs: &[Tensor]) -> Result<Tensor, Erro
     out.extend((0..count).map(|n| start.add(step.mul(T::from_f64(n as f64)))));
     Ok(Tensor::build(vec![count], out))
 }
-

@@ -21,7 +21,10 @@ impl Operator for Identity {
 /// `Dropout`, versions 7 to 22: the identity when a model is used and not trained.
 fn dropout(build: &Build<'_>) -> Result<Box<dyn Operator>, Error> {
     let trains = build.has_input(2)
-        && build.constant(2).and_then(|tensor| tensor.as_slice::<bool>().map(|mode| mode != [false])).unwrap_or(true);
+        && build
+            .constant(2)
+            .and_then(|tensor| tensor.as_slice::<bool>().map(|mode| mode != [false]))
+            .unwrap_or(true);
     if trains {
         return Err(Error::new(ErrorKind::Unsupported, "Dropout in training mode is not supported"));
     }

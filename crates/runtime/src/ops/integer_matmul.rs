@@ -78,7 +78,11 @@ fn linear(context: &Context, inputs: &Inputs, weights: &Packed) -> Result<(Vec<i
         return Err(Error::run("a scalar cannot be multiplied by a matrix"));
     };
     if inner != weights.rows() {
-        let message = format!("a tensor of shape {:?} cannot be multiplied by a matrix of {} rows", left.shape(), weights.rows());
+        let message = format!(
+            "a tensor of shape {:?} cannot be multiplied by a matrix of {} rows",
+            left.shape(),
+            weights.rows()
+        );
         return Err(Error::run(message));
     }
     let mut shape = outer.to_vec();
@@ -123,7 +127,10 @@ fn zero_points(inputs: &Inputs, index: usize, dtype: DType, count: usize) -> Res
         return Err(wrong_type(index, dtype, tensor.dtype()));
     }
     if tensor.len() != 1 && tensor.len() != count {
-        return Err(Error::run(format!("its input {index} has {} zero points, expected 1 or {count}", tensor.len())));
+        return Err(Error::run(format!(
+            "its input {index} has {} zero points, expected 1 or {count}",
+            tensor.len()
+        )));
     }
     match tensor.data() {
         Data::U8(elements) => Ok(elements.iter().map(|&x| x.into()).collect()),
@@ -161,7 +168,8 @@ struct QuantizedLinear {
 }
 
 fn quantized_linear(build: &Build<'_>) -> Result<Box<dyn Operator>, Error> {
-    let weights = packed_constant(build).ok_or_else(|| Error::invalid("its weights are no constant 8-bit matrix"))?;
+    let weights =
+        packed_constant(build).ok_or_else(|| Error::invalid("its weights are no constant 8-bit matrix"))?;
     Ok(Box::new(QuantizedLinear { weights }))
 }
 

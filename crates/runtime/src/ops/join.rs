@@ -10,10 +10,8 @@ use crate::{
     tensor::{Element, with_data},
 };
 
-pub(super) const OPERATORS: &[Entry] = &[
-    onnx("Concat", 4, 1..=usize::MAX, 1..=1, concat),
-    onnx("Split", 2, 1..=2, 1..=usize::MAX, split),
-];
+pub(super) const OPERATORS: &[Entry] =
+    &[onnx("Concat", 4, 1..=usize::MAX, 1..=1, concat), onnx("Split", 2, 1..=2, 1..=usize::MAX, split)];
 
 /// `Concat`, versions 4 to 13.
 #[derive(Debug)]
@@ -37,9 +35,13 @@ impl Operator for Concat {
             if tensor.dtype() != first.dtype() {
                 return Err(wrong_type(index, first.dtype(), tensor.dtype()));
             }
-            let same = other.len() == shape.len() && (0..other.len()).all(|dim| dim == axis || other[dim] == shape[dim]);
+            let same = other.len() == shape.len()
+                && (0..other.len()).all(|dim| dim == axis || other[dim] == shape[dim]);
             if !same {
-                return Err(Error::run(format!("the shapes {:?} and {other:?} cannot be joined", first.shape())));
+                return Err(Error::run(format!(
+                    "the shapes {:?} and {other:?} cannot be joined",
+                    first.shape()
+                )));
             }
             shape[axis] = shape[axis].saturating_add(other[axis]);
         }
@@ -87,9 +89,9 @@ fn split(build: &Build<'_>) -> Result<Box<dyn Operator>, Error> {
     let sizes = if build.opset() < 13 { build.ints("split")? } else { None };
     let mut parts = build.outputs();
     if let (true, Some(count)) = (build.opset() >= 18, build.optional_int("num_outputs")?) {
-        parts = usize::try_from(count).ok().filter(|&count| count >= parts && count <= 1 << 16).ok_or_else(|| {
-            Error::invalid(format!("Split has {parts} outputs but says that it has {count}"))
-        })?;
+        parts = usize::try_from(count).ok().filter(|&count| count >= parts && count <= 1 << 16).ok_or_else(
+            || Error::invalid(format!("Split has {parts} outputs but says that it has {count}")),
+        )?;
     }
     Ok(Box::new(Split { axis: build.int("axis", 0)?, sizes, parts, uneven: build.opset() >= 18 }))
 }
@@ -102,7 +104,7 @@ impl Split {
             None => None,
         };
         let Some(given) = given else {
-            if size % self.parts != 0 && !self.uneven {
+            if !size.is_multiple_of(self.parts) && !self.uneven {
                 return Err(Error::run(format!("a dimension of {size} has no {} equal parts", self.parts)));
             }
             let part = size.div_ceil(self.parts);
@@ -110,9 +112,9 @@ impl Split {
         };
         let sizes: Option<Vec<usize>> = given.iter().map(|&size| usize::try_from(size).ok()).collect();
         let sum = |sizes: &Vec<usize>| sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
-        sizes
-            .filter(|sizes| sum(sizes) == Some(size) && sizes.len() >= self.parts)
-            .ok_or_else(|| Error::run(format!("parts of the sizes {given:?} do not make up a dimension of {size}")))
+        sizes.filter(|sizes| sum(sizes) == Some(size) && sizes.len() >= self.parts).ok_or_else(|| {
+            Error::run(format!("parts of the sizes {given:?} do not make up a dimension of {size}"))
+        })
     }
 }
 

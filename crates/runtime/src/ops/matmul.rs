@@ -15,10 +15,8 @@ use crate::{
     tensor::{Buffer, Data, FloatStorage},
 };
 
-pub(super) const OPERATORS: &[Entry] = &[
-    onnx("MatMul", 1, 2..=2, 1..=1, matmul),
-    onnx("Gemm", 7, 2..=3, 1..=1, gemm),
-];
+pub(super) const OPERATORS: &[Entry] =
+    &[onnx("MatMul", 1, 2..=2, 1..=1, matmul), onnx("Gemm", 7, 2..=3, 1..=1, gemm)];
 
 /// `MatMul`, versions 1 to 13: matrices in the last two dimensions, the others broadcast.
 ///
@@ -138,10 +136,15 @@ impl Product {
     }
 
     /// Calls `multiply` with the numbers of the left and right matrix for each matrix of the result.
-    pub(super) fn each(&self, mut multiply: impl FnMut(usize, usize) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn each(
+        &self,
+        mut multiply: impl FnMut(usize, usize) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let repeat = |batch: &[usize]| {
             let mut strides = vec![0; self.batch.len() - batch.len()];
-            strides.extend(dense(batch).iter().zip(batch).map(|(&stride, &size)| if size == 1 { 0 } else { stride }));
+            strides.extend(
+                dense(batch).iter().zip(batch).map(|(&stride, &size)| if size == 1 { 0 } else { stride }),
+            );
             strides
         };
         let strides = repeat(&self.left_batch).into_iter().zip(repeat(&self.right_batch));
@@ -212,9 +215,10 @@ struct Gemm {
 
 fn gemm(build: &Build<'_>) -> Result<Box<dyn Operator>, Error> {
     let weights = build.constant(1).and_then(|tensor| match tensor.data() {
-        Data::F32(data) => {
-            Some(Tensor::from_data(tensor.shape().to_vec(), Data::F32(Buffer::from_shared(data.to_owned_storage()))))
-        }
+        Data::F32(data) => Some(Tensor::from_data(
+            tensor.shape().to_vec(),
+            Data::F32(Buffer::from_shared(data.to_owned_storage())),
+        )),
         _ => None,
     });
     Ok(Box::new(Gemm {
@@ -234,7 +238,9 @@ impl Operator for Gemm {
         };
         let mut all = vec![left, right];
         all.extend(inputs.optional(2).cloned());
-        if let Some((index, other)) = all.iter().enumerate().find(|(_, other)| other.dtype() != all[0].dtype()) {
+        if let Some((index, other)) =
+            all.iter().enumerate().find(|(_, other)| other.dtype() != all[0].dtype())
+        {
             return Err(wrong_type(index, all[0].dtype(), other.dtype()));
         }
         cast::through_f32(context, all, |mut inputs| {
@@ -243,9 +249,13 @@ impl Operator for Gemm {
                 return Err(no_kernel(0, inputs[0].dtype()));
             };
             let matrix = |index: usize| match *inputs[index].shape() {
-                [rows, columns] if self.transpose[index] => Ok(Matrices::dense(0, rows, columns).transposed()),
+                [rows, columns] if self.transpose[index] => {
+                    Ok(Matrices::dense(0, rows, columns).transposed())
+                }
                 [rows, columns] => Ok(Matrices::dense(0, rows, columns)),
-                ref other => Err(Error::run(format!("its input {index} is no matrix but of shape {other:?}"))),
+                ref other => {
+                    Err(Error::run(format!("its input {index} is no matrix but of shape {other:?}")))
+                }
             };
             let (a, b) = (matrix(0)?, matrix(1)?);
             let shape = vec![a.rows, b.columns];
@@ -257,9 +267,17 @@ impl Operator for Gemm {
             let out = Tensor::build(shape, out);
             let Some(bias) = bias else { return Ok(vec![out]) };
             if broadcast::shape(bias.shape(), out.shape())? != out.shape() {
-                return Err(Error::run(format!("its input 2 of shape {:?} does not fit {:?}", bias.shape(), out.shape())));
+                return Err(Error::run(format!(
+                    "its input 2 of shape {:?} does not fit {:?}",
+                    bias.shape(),
+                    out.shape()
+                )));
             }
-            let bias = if self.beta == 1. { bias } else { super::unary::map(context, bias, |x: f32| x * self.beta)? };
+            let bias = if self.beta == 1. {
+                bias
+            } else {
+                super::unary::map(context, bias, |x: f32| x * self.beta)?
+            };
             Ok(vec![arithmetic::add(context, out, bias)?])
         })
     }

@@ -118,7 +118,8 @@ fn named(domain: &str, name: &str) -> impl Iterator<Item = &'static Entry> {
 /// Refuses a node whose operator is not here, or whose inputs and outputs are not as many as it has.
 pub(crate) fn check(node: &Node) -> Result<&'static Entry, Error> {
     let entry = find(&node.domain, &node.op_type, node.opset).ok_or_else(|| unsupported(node))?;
-    let counts = [("inputs", node.inputs.len(), &entry.inputs), ("outputs", node.outputs.len(), &entry.outputs)];
+    let counts =
+        [("inputs", node.inputs.len(), &entry.inputs), ("outputs", node.outputs.len(), &entry.outputs)];
     for (what, found, expected) in counts {
         if !expected.contains(&found) {
             let (least, most) = (expected.start(), expected.end());

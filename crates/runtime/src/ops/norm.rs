@@ -1,11 +1,11 @@
 //! Normalisation along dimensions: Softmax, LogSoftmax, LayerNormalization.
 
-use super::{Build, Context, Entry, Inputs, Operator, broadcast, cast, context::{axis, no_kernel, wrong_type}, onnx};
-use crate::{
-    Error, Tensor,
-    kernels::rows,
-    tensor::Data,
+use super::{
+    Build, Context, Entry, Inputs, Operator, broadcast, cast,
+    context::{axis, no_kernel, wrong_type},
+    onnx,
 };
+use crate::{Error, Tensor, kernels::rows, tensor::Data};
 
 pub(super) const OPERATORS: &[Entry] = &[
     onnx("Softmax", 1, 1..=1, 1..=1, |build| softmax(build, rows::softmax)),
@@ -58,9 +58,15 @@ impl Operator for Softmax {
                 let mut row = context.filled(size, 0.)?;
                 for block in elements.chunks_exact_mut(size * inner) {
                     for column in 0..inner {
-                        row.iter_mut().zip(block[column..].iter().step_by(inner)).for_each(|(to, from)| *to = *from);
+                        row.iter_mut()
+                            .zip(block[column..].iter().step_by(inner))
+                            .for_each(|(to, from)| *to = *from);
                         (self.row)(&mut row);
-                        block[column..].iter_mut().step_by(inner).zip(&row).for_each(|(to, from)| *to = *from);
+                        block[column..]
+                            .iter_mut()
+                            .step_by(inner)
+                            .zip(&row)
+                            .for_each(|(to, from)| *to = *from);
                     }
                 }
             }
@@ -93,7 +99,9 @@ impl Operator for LayerNormalization {
     fn run(&self, context: &Context, mut inputs: Inputs) -> Result<Vec<Tensor>, Error> {
         let mut all = vec![inputs.take(0)?, inputs.take(1)?];
         all.extend(inputs.optional(2).cloned());
-        if let Some((index, other)) = all.iter().enumerate().find(|(_, other)| other.dtype() != all[0].dtype()) {
+        if let Some((index, other)) =
+            all.iter().enumerate().find(|(_, other)| other.dtype() != all[0].dtype())
+        {
             return Err(wrong_type(index, all[0].dtype(), other.dtype()));
         }
         cast::through_f32(context, all, |mut inputs| {
@@ -108,7 +116,9 @@ impl Operator for LayerNormalization {
             let fitted = |tensor: &Tensor| -> Result<Tensor, Error> {
                 if broadcast::shape(tensor.shape(), row_shape)? != row_shape {
                     let found = tensor.shape();
-                    return Err(Error::run(format!("a scale or shift of shape {found:?} does not fit {row_shape:?}")));
+                    return Err(Error::run(format!(
+                        "a scale or shift of shape {found:?} does not fit {row_shape:?}"
+                    )));
                 }
                 broadcast::expand(context, tensor, row_shape)
             };
@@ -117,7 +127,7 @@ impl Operator for LayerNormalization {
             let scale = scale.as_f32().expect("of the first input's type");
             let shift = shift.as_ref().map(|shift| shift.as_f32().expect("of the first input's type"));
             let mut elements = owned(context, tensor)?;
-            let count = if size == 0 { 0 } else { elements.len() / size };
+            let count = elements.len().checked_div(size).unwrap_or(0);
             let (mut means, mut deviations) = (context.reserve(count)?, context.reserve(count)?);
             for row in elements.chunks_exact_mut(size.max(1)) {
                 let (mean, inverse) = rows::normalize(row, self.epsilon);
@@ -134,7 +144,11 @@ impl Operator for LayerNormalization {
             let mut outer = shape[..axis].to_vec();
             outer.resize(shape.len(), 1);
             let statistics = |numbers: Vec<f32>| {
-                if size == 0 { Tensor::build(vec![0], Vec::<f32>::new()) } else { Tensor::build(outer.clone(), numbers) }
+                if size == 0 {
+                    Tensor::build(vec![0], Vec::<f32>::new())
+                } else {
+                    Tensor::build(outer.clone(), numbers)
+                }
             };
             Ok(vec![Tensor::build(shape.clone(), elements), statistics(means), statistics(deviations)])
         })

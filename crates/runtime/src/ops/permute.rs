@@ -85,7 +85,8 @@ impl Operator for Slice {
         let bounds = match &self.attributes {
             Some(bounds) => bounds.clone(),
             None => {
-                let optional = |index: usize| inputs.optional(index).map(|_| inputs.indices(index, MANY)).transpose();
+                let optional =
+                    |index: usize| inputs.optional(index).map(|_| inputs.indices(index, MANY)).transpose();
                 let (axes, steps) = (optional(3)?, optional(4)?);
                 Bounds { starts: inputs.indices(1, MANY)?, ends: inputs.indices(2, MANY)?, axes, steps }
             }
@@ -158,11 +159,15 @@ impl Operator for Tile {
         let tensor = inputs.get(0)?;
         if repeats.len() != tensor.shape().len() {
             let shape = tensor.shape();
-            return Err(Error::run(format!("{} repeats do not fit a tensor of shape {shape:?}", repeats.len())));
+            return Err(Error::run(format!(
+                "{} repeats do not fit a tensor of shape {shape:?}",
+                repeats.len()
+            )));
         }
         // Each dimension becomes two, of which the outer one is repeated by broadcasting.
         let single = tensor.shape().iter().flat_map(|&size| [1, size]).collect::<Vec<_>>();
-        let double = repeats.iter().zip(tensor.shape()).flat_map(|(&times, &size)| [times, size]).collect::<Vec<_>>();
+        let double =
+            repeats.iter().zip(tensor.shape()).flat_map(|(&times, &size)| [times, size]).collect::<Vec<_>>();
         let sizes = repeats.iter().zip(tensor.shape()).map(|(&times, &size)| times.saturating_mul(size));
         let sizes: Vec<usize> = sizes.collect();
         context.elements(&sizes)?;

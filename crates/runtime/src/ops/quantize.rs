@@ -29,7 +29,9 @@ impl Operator for DynamicQuantizeLinear {
         let scale = if least == most { 1. } else { (most - least) / 255. };
         let zero = (-least / scale).clamp(0., 255.).round_ties_even();
         let mut out = context.reserve(elements.len())?;
-        out.extend(elements.iter().map(|x| (math::round(x / scale) + zero).clamp(0., 255.) as u8));
+        out.extend(
+            elements.iter().map(|x| math::small_integer((math::round(x / scale) + zero).clamp(0., 255.))),
+        );
         let shape = inputs.get(0)?.shape().to_vec();
         Ok(vec![Tensor::build(shape, out), Tensor::scalar(scale), Tensor::scalar(zero as u8)])
     }
@@ -53,14 +55,20 @@ impl Linear {
     /// points as the axis is long, or one of each.
     fn run_length(&self, shape: &[usize], scales: usize, zeros: Option<usize>) -> Result<usize, Error> {
         if zeros.is_some_and(|zeros| zeros != scales) {
-            return Err(Error::run(format!("there are {scales} scales but {} zero points", zeros.unwrap_or(0))));
+            return Err(Error::run(format!(
+                "there are {scales} scales but {} zero points",
+                zeros.unwrap_or(0)
+            )));
         }
         if scales == 1 {
             return Ok(usize::MAX);
         }
         let axis = axis(self.axis, shape.len())?;
         if shape[axis] != scales {
-            return Err(Error::run(format!("{scales} scales do not fit a dimension of size {}", shape[axis])));
+            return Err(Error::run(format!(
+                "{scales} scales do not fit a dimension of size {}",
+                shape[axis]
+            )));
         }
         Ok(shape[axis + 1..].iter().product::<usize>().max(1))
     }
@@ -101,7 +109,9 @@ impl Operator for QuantizeLinear {
             DType::U8 => self.typed::<u8>(context, &tensor, &scales, zeros, |x| x.clamp(0., 255.) as u8),
             DType::I8 => self.typed::<i8>(context, &tensor, &scales, zeros, |x| x.clamp(-128., 127.) as i8),
             DType::U16 => self.typed::<u16>(context, &tensor, &scales, zeros, |x| x.clamp(0., 65535.) as u16),
-            DType::I16 => self.typed::<i16>(context, &tensor, &scales, zeros, |x| x.clamp(-32768., 32767.) as i16),
+            DType::I16 => {
+                self.typed::<i16>(context, &tensor, &scales, zeros, |x| x.clamp(-32768., 32767.) as i16)
+            }
             other => Err(no_kernel(2, other)),
         }
     }
@@ -124,7 +134,9 @@ impl QuantizeLinear {
         runs(elements, length, scales.len(), |run, index| {
             let (scale, zero) = (scales[index], zeros.map_or(0., |zeros| zeros[index].into()));
             // Far outside of every integer type, and inside of what `round` is exact for.
-            out.extend(run.iter().map(|x| saturate(math::round((x / scale).clamp(-131_072., 131_072.)) + zero)));
+            out.extend(
+                run.iter().map(|x| saturate(math::round((x / scale).clamp(-131_072., 131_072.)) + zero)),
+            );
         });
         Ok(vec![Tensor::build(tensor.shape().to_vec(), out)])
     }

@@ -38,7 +38,8 @@ impl Operator for Shape {
     fn run(&self, context: &Context, inputs: Inputs) -> Result<Vec<Tensor>, Error> {
         let shape = inputs.get(0)?.shape();
         let rank = shape.len() as i64;
-        let place = |index: i64| if index < 0 { index.saturating_add(rank) } else { index }.clamp(0, rank) as usize;
+        let place =
+            |index: i64| if index < 0 { index.saturating_add(rank) } else { index }.clamp(0, rank) as usize;
         let (start, end) = (place(self.start), place(self.end));
         let mut sizes = context.reserve(end.saturating_sub(start))?;
         sizes.extend(shape.get(start..end).unwrap_or_default().iter().map(|&size| size as i64));
@@ -70,7 +71,8 @@ impl Operator for Reshape {
     fn run(&self, context: &Context, mut inputs: Inputs) -> Result<Vec<Tensor>, Error> {
         let wanted = inputs.indices(1, MANY)?;
         let tensor = inputs.take(0)?;
-        let refused = || Error::run(format!("a tensor of shape {:?} cannot take the shape {wanted:?}", tensor.shape()));
+        let refused =
+            || Error::run(format!("a tensor of shape {:?} cannot take the shape {wanted:?}", tensor.shape()));
         let mut shape = Vec::with_capacity(wanted.len());
         let mut rest = None;
         for (dim, &size) in wanted.iter().enumerate() {

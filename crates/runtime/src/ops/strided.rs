@@ -94,7 +94,9 @@ pub(super) fn copy<T: Element>(
         1 => out.extend_from_slice(&source[offset..offset + inner.size]),
         0 => out.extend(std::iter::repeat_n(source[offset], inner.size)),
         stride @ 2.. => out.extend(source[offset..].iter().step_by(stride as usize).take(inner.size)),
-        stride => out.extend((0..inner.size).map(|n| source[offset.wrapping_add_signed(stride * n as isize)])),
+        stride => {
+            out.extend((0..inner.size).map(|n| source[offset.wrapping_add_signed(stride * n as isize)]))
+        }
     });
     Ok(out)
 }

@@ -6,11 +6,7 @@ use super::{
     number::{Number, with_number},
     onnx,
 };
-use crate::{
-    DType, Error, Tensor,
-    kernels::math,
-    tensor::Buffer,
-};
+use crate::{DType, Error, Tensor, kernels::math, tensor::Buffer};
 
 pub(super) const OPERATORS: &[Entry] = &[
     onnx("Sqrt", 6, 1..=1, 1..=1, |_| float(f32::sqrt, Some(f64::sqrt))),
@@ -28,8 +24,12 @@ pub(super) const OPERATORS: &[Entry] = &[
     onnx("Softplus", 1, 1..=1, 1..=1, |_| float(softplus, None)),
     onnx("HardSwish", 14, 1..=1, 1..=1, |_| float(|x| x * (x / 6. + 0.5).clamp(0., 1.), None)),
     onnx("Gelu", 20, 1..=1, 1..=1, gelu),
-    onnx("LeakyRelu", 6, 1..=1, 1..=1, |build| with_alpha(build, 0.01, |x, alpha| if x < 0. { alpha * x } else { x })),
-    onnx("Elu", 6, 1..=1, 1..=1, |build| with_alpha(build, 1., |x, alpha| if x < 0. { alpha * x.exp_m1() } else { x })),
+    onnx("LeakyRelu", 6, 1..=1, 1..=1, |build| {
+        with_alpha(build, 0.01, |x, alpha| if x < 0. { alpha * x } else { x })
+    }),
+    onnx("Elu", 6, 1..=1, 1..=1, |build| {
+        with_alpha(build, 1., |x, alpha| if x < 0. { alpha * x.exp_m1() } else { x })
+    }),
     onnx("Neg", 6, 1..=1, 1..=1, |_| Ok(Box::new(Numeric::Neg))),
     onnx("Abs", 6, 1..=1, 1..=1, |_| Ok(Box::new(Numeric::Abs))),
     onnx("Sign", 9, 1..=1, 1..=1, |_| Ok(Box::new(Numeric::Sign))),
@@ -146,7 +146,13 @@ impl Numeric {
             Self::Neg => map(context, tensor, |x: T| x.mul(T::from_f64(-1.))),
             Self::Abs => map(context, tensor, |x: T| if x < zero { zero.sub(x) } else { x }),
             Self::Sign => map(context, tensor, |x: T| {
-                if x > zero { T::from_f64(1.) } else if x < zero { T::from_f64(-1.) } else { x }
+                if x > zero {
+                    T::from_f64(1.)
+                } else if x < zero {
+                    T::from_f64(-1.)
+                } else {
+                    x
+                }
             }),
             Self::Relu => map(context, tensor, |x: T| if x < zero { zero } else { x }),
         }

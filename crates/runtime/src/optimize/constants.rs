@@ -17,8 +17,11 @@ pub(super) fn fold(graph: &mut Graph, limits: &Limits) {
     let mut kept = 0;
     let nodes = std::mem::take(&mut graph.nodes);
     for node in nodes {
-        let inputs: Option<Vec<_>> =
-            node.inputs.iter().map(|id| id.map_or(Some(None), |id| graph.constant(id).cloned().map(Some))).collect();
+        let inputs: Option<Vec<_>> = node
+            .inputs
+            .iter()
+            .map(|id| id.map_or(Some(None), |id| graph.constant(id).cloned().map(Some)))
+            .collect();
         let results = inputs.and_then(|inputs| {
             let operator = ops::build(&node, &|id| graph.constant(id).cloned()).ok()?;
             let inputs = inputs.into_iter().enumerate();

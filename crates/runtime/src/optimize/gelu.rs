@@ -32,10 +32,11 @@ fn ends_at(graph: &Matching<'_>, index: usize) -> Option<ValueId> {
     let sides = [(last.input(0)?, last.input(1)?), (last.input(1)?, last.input(0)?)];
     sides.into_iter().find_map(|(one, other)| {
         // x * (erf + 1) times 0.5
-        let whole = graph.is_float(one, 0.5).then(|| graph.made_by(other, "Mul")).flatten().and_then(|product| {
-            let sides = [(product.input(0)?, product.input(1)?), (product.input(1)?, product.input(0)?)];
-            sides.into_iter().find(|&(x, sum)| erf_plus_one(graph, sum) == Some(x)).map(|(x, _)| x)
-        });
+        let whole =
+            graph.is_float(one, 0.5).then(|| graph.made_by(other, "Mul")).flatten().and_then(|product| {
+                let sides = [(product.input(0)?, product.input(1)?), (product.input(1)?, product.input(0)?)];
+                sides.into_iter().find(|&(x, sum)| erf_plus_one(graph, sum) == Some(x)).map(|(x, _)| x)
+            });
         // (x * 0.5) times (erf + 1)
         whole.or_else(|| {
             let half = graph.made_by(one, "Mul")?;

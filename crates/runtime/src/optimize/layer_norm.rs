@@ -23,7 +23,10 @@ pub(super) fn fuse(graph: &mut Graph) {
             opset: 17,
             inputs: vec![Some(input), Some(scale), Some(shift)],
             outputs: node.outputs.clone(),
-            attributes: vec![("axis".to_owned(), Attribute::Int(-1)), ("epsilon".to_owned(), Attribute::Float(epsilon))],
+            attributes: vec![
+                ("axis".to_owned(), Attribute::Int(-1)),
+                ("epsilon".to_owned(), Attribute::Float(epsilon)),
+            ],
         };
     }
 }

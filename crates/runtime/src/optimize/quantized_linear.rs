@@ -63,7 +63,8 @@ fn with_bias(graph: &Matching<'_>, index: usize) -> Option<Node> {
 
 fn fused(node: &Node, found: &Match<'_>, bias: Option<ValueId>) -> Node {
     let product = found.product;
-    let mut inputs = vec![product.input(0), product.input(1), product.input(2), product.input(3), Some(found.scale)];
+    let mut inputs =
+        vec![product.input(0), product.input(1), product.input(2), product.input(3), Some(found.scale)];
     inputs.extend(bias.map(Some));
     Node {
         name: node.name.clone(),

@@ -102,8 +102,6 @@ pub(crate) struct AttributeProto {
     pub(crate) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(crate) ints: Vec<i64>,
-    #[prost(bytes = "bytes", repeated, tag = "9")]
-    pub(crate) strings: Vec<Bytes>,
     #[prost(int32, optional, tag = "20")]
     pub(crate) r#type: Option<i32>,
     #[prost(string, optional, tag = "21")]

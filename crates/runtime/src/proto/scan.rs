@@ -16,7 +16,9 @@ const DEPTH: u32 = 100;
 enum Field {
     Message(Kind),
     /// Numbers, or bytes taken as they are: at most so many times their size in the file.
-    Data { growth: u64 },
+    Data {
+        growth: u64,
+    },
 }
 
 #[derive(Clone, Copy)]

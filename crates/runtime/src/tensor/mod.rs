@@ -6,12 +6,12 @@ mod data;
 
 use std::fmt;
 
+pub use self::data::Element;
 pub(crate) use self::{
     buffer::{Buffer, Owned},
     candle::FloatStorage,
     data::{Data, with_data},
 };
-pub use self::data::Element;
 use crate::{DType, Error, ErrorKind};
 
 /// A dense tensor in row-major order, cheap to clone.

@@ -7,6 +7,8 @@ mod models;
 mod mutations;
 mod operators;
 mod operators_8bit;
+mod operators_layout;
+mod operators_linear;
 mod passes;
 mod properties;
 mod session;

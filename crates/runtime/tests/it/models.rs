@@ -28,7 +28,8 @@ fn replay(session: &Session, folder: &Path, case: &str, check: impl Fn(&str, &[f
         read_npz(&bytes).expect("a recorded file")
     };
     let inputs = read("inputs");
-    let inputs: Vec<(&str, Tensor)> = inputs.iter().map(|(name, array)| (name.as_str(), tensor(array))).collect();
+    let inputs: Vec<(&str, Tensor)> =
+        inputs.iter().map(|(name, array)| (name.as_str(), tensor(array))).collect();
     let outputs = session.run(&inputs).expect("the model runs");
     let expected = read("expected");
     assert_eq!(outputs.len(), expected.len(), "every output was recorded");
@@ -70,7 +71,8 @@ fn every_recorded_model_equals_onnxruntime() {
     };
     for name in ["all-MiniLM-L6-v2", "tiny-token-classification"] {
         let folder = models.join(name);
-        let (floats, integers) = (load(&folder.join("onnx/model.onnx")), load(&folder.join("onnx/model_quantized.onnx")));
+        let (floats, integers) =
+            (load(&folder.join("onnx/model.onnx")), load(&folder.join("onnx/model_quantized.onnx")));
         for size in ["b1_s16", "b1_s128"] {
             replay(&floats, &folder.join("io"), &format!("model.{size}"), is_close);
             replay(&integers, &folder.join("io"), &format!("model_quantized.{size}"), points_the_same_way);

@@ -6,7 +6,8 @@ use testkit::onnx::{embedding_model, embedding_model_int8};
 
 /// Loads, prepares and runs a model, on ones of whatever shape it asks for.
 fn run(bytes: Vec<u8>) -> Result<(), Error> {
-    let limits = Limits { run_bytes: 64 << 20, decoded_bytes: 64 << 20, elements: 1 << 24, ..Limits::default() };
+    let limits =
+        Limits { run_bytes: 64 << 20, decoded_bytes: 64 << 20, elements: 1 << 24, ..Limits::default() };
     let model = Model::load(bytes, &LoadOptions { limits })?;
     let session = Session::new(&model, &SessionOptions::default())?;
     let ones = session.inputs().iter().map(|info| {

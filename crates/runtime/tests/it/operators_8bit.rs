@@ -8,9 +8,8 @@ use crate::support::{f32s, i64s, of, run_node, run_op};
 #[test]
 fn a_tensor_is_quantised_by_its_own_range() {
     let node = || Node::new("DynamicQuantizeLinear", ["a"], ["x", "y", "z"]);
-    let run = |elements: &[f32]| {
-        run_node(11, node(), &[Some(f32s(&[elements.len()], elements))], 3).expect("runs")
-    };
+    let run =
+        |elements: &[f32]| run_node(11, node(), &[Some(f32s(&[elements.len()], elements))], 3).expect("runs");
     // The example of the operator's documentation.
     let found = run(&[0., 2., -3., -2.5, 1.34, 0.5]);
     assert_eq!(found[0].as_slice::<u8>(), Some(&[153, 255, 0, 26, 221, 179][..]));
@@ -32,10 +31,12 @@ fn scales_are_for_a_tensor_or_an_axis() {
     assert_eq!(by_row.as_f32(), Some(&[0., 10., 30., 500.][..]));
     let by_column = run_op(13, "DequantizeLinear", &[], &rows).expect("runs");
     assert_eq!(by_column.as_f32(), Some(&[0., 10., 20., 500.][..]));
-    run_op(13, "DequantizeLinear", &[], &[bytes, f32s(&[3], &[1.; 3])]).expect_err("three scales for two columns");
+    run_op(13, "DequantizeLinear", &[], &[bytes, f32s(&[3], &[1.; 3])])
+        .expect_err("three scales for two columns");
 
     let x = f32s(&[5], &[-1000., -1.25, 0.25, 0.75, f32::INFINITY]);
-    let signed = run_op(13, "QuantizeLinear", &[], &[x.clone(), f32s(&[], &[0.5]), of(&[], &[1i8])]).expect("runs");
+    let signed =
+        run_op(13, "QuantizeLinear", &[], &[x.clone(), f32s(&[], &[0.5]), of(&[], &[1i8])]).expect("runs");
     assert_eq!(signed.as_slice::<i8>(), Some(&[-128, -1, 1, 3, 127][..]));
     let unsigned = run_op(13, "QuantizeLinear", &[], &[x, f32s(&[], &[0.5])]).expect("runs");
     assert_eq!(unsigned.as_slice::<u8>(), Some(&[0, 0, 0, 2, 255][..]));

@@ -27,12 +27,17 @@ fn each_pass_alone_and_all_together_give_the_same_answer() {
         let owned: Vec<(String, Tensor)> = plain
             .inputs()
             .iter()
-            .map(|info| (info.name.clone(), i64s(&[2, 5], &[1, 2, 3, 1, 1, 3, 2, 1, 0, 0].map(|id: i64| id.min(1)))))
+            .map(|info| {
+                (info.name.clone(), i64s(&[2, 5], &[1, 2, 3, 1, 1, 3, 2, 1, 0, 0].map(|id: i64| id.min(1))))
+            })
             .collect();
-        let inputs: Vec<(&str, Tensor)> = owned.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
+        let inputs: Vec<(&str, Tensor)> =
+            owned.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
         let expected = run(&plain, &inputs);
         let alone = Pass::ALL.iter().map(|pass| vec![*pass]);
-        let without = Pass::ALL.iter().map(|left_out| Pass::ALL.iter().copied().filter(|pass| pass != left_out).collect());
+        let without = Pass::ALL
+            .iter()
+            .map(|left_out| Pass::ALL.iter().copied().filter(|pass| pass != left_out).collect());
         for passes in alone.chain(without).chain([Pass::ALL.to_vec()]) {
             let found = run(&prepare(&model, &passes), &inputs);
             let difference = largest_difference(&found, &expected);
@@ -81,7 +86,11 @@ fn gelu(divide: bool, half_first: bool) -> Vec<u8> {
     let mut graph = Graph::new(17);
     graph.input("x", DataType::F32, [Dim::Unknown]);
     let root = std::f32::consts::SQRT_2;
-    let scaled = if divide { graph.constant(Array::f32([], [root])) } else { graph.constant(Array::f32([], [1. / root])) };
+    let scaled = if divide {
+        graph.constant(Array::f32([], [root]))
+    } else {
+        graph.constant(Array::f32([], [1. / root]))
+    };
     let (one, half) = (graph.constant(Array::f32([], [1.])), graph.constant(Array::f32([], [0.5])));
     let scaled = graph.op(if divide { "Div" } else { "Mul" }, &["x", &scaled], &[]);
     let erf = graph.op("Erf", &[&scaled], &[]);
@@ -170,7 +179,10 @@ fn quantised_layers_become_one_node() {
         graph.output_of_any_shape("y", DataType::F32);
         let model = graph.build();
         let (plain, fused) = (prepare(&model, &[]), prepare(&model, Pass::ALL));
-        assert_eq!((count(&fused, "QuantizedLinear"), count(&fused, "MatMulInteger"), count(&fused, "Add")), (1, 0, 0));
+        assert_eq!(
+            (count(&fused, "QuantizedLinear"), count(&fused, "MatMulInteger"), count(&fused, "Add")),
+            (1, 0, 0)
+        );
         let inputs = [("x", f32s(&[2, 4], &[1., -2., 0.5, 3., 0., 0.1, 0.2, -0.3]))];
         assert!(largest_difference(&run(&plain, &inputs), &run(&fused, &inputs)) < 1e-5);
     }

@@ -31,7 +31,8 @@ fn at(shape: &[usize], index: &[usize]) -> i64 {
 /// The element of a counted tensor that is repeated over a larger shape.
 fn broadcast_at(shape: &[usize], index: &[usize]) -> i64 {
     let index = &index[index.len() - shape.len()..];
-    let index: Vec<usize> = index.iter().zip(shape).map(|(&n, &size)| if size == 1 { 0 } else { n }).collect();
+    let index: Vec<usize> =
+        index.iter().zip(shape).map(|(&n, &size)| if size == 1 { 0 } else { n }).collect();
     at(shape, &index)
 }
 

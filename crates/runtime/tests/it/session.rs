@@ -3,7 +3,8 @@
 use std::{thread, time::Instant};
 
 use runtime::{
-    DType, Dim, EngineKind, ErrorKind, Limits, LoadOptions, Model, RunOptions, Session, SessionOptions, Tensor, map_file,
+    DType, Dim, EngineKind, ErrorKind, Limits, LoadOptions, Model, RunOptions, Session, SessionOptions,
+    Tensor, map_file,
 };
 use testkit::onnx::{Array, DataType, Dim as Size, Graph, Node, embedding_model};
 
@@ -38,7 +39,10 @@ fn wrong_inputs_are_refused_by_name() {
         (&[("x", good.clone())], "\"y\" is missing"),
         (&[("x", good.clone()), ("z", good.clone())], "no input \"z\""),
         (&[("x", good.clone()), ("x", good.clone())], "given twice"),
-        (&[("x", good.clone()), ("y", i64s(&[1, 2], &[1, 2]))], "expected the input y: f32[batch, 2], found i64"),
+        (
+            &[("x", good.clone()), ("y", i64s(&[1, 2], &[1, 2]))],
+            "expected the input y: f32[batch, 2], found i64",
+        ),
         (&[("x", good.clone()), ("y", f32s(&[1, 3], &[1., 2., 3.]))], "found the shape [1, 3]"),
         (&[("x", good.clone()), ("y", f32s(&[2], &[1., 2.]))], "found the shape [2]"),
         (&[("x", good.clone()), ("y", f32s(&[2, 2], &[1.; 4]))], "found the shape [2, 2]"),
@@ -63,7 +67,8 @@ fn one_session_serves_many_threads() {
     };
     let run = |length: usize| {
         let owned = inputs(length);
-        let given: Vec<(&str, Tensor)> = owned.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
+        let given: Vec<(&str, Tensor)> =
+            owned.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
         session.run(&given).expect("runs")
     };
     let expected: Vec<_> = (1..5).map(run).collect();
@@ -83,7 +88,8 @@ fn a_passed_deadline_stops_a_run() {
     let session = session(adder().build()).expect("supported");
     let x = f32s(&[1, 2], &[1., 2.]);
     let options = RunOptions { deadline: Some(Instant::now()) };
-    let error = session.run_with(&[("x", x.clone()), ("y", x)], &options).expect_err("the deadline has passed");
+    let error =
+        session.run_with(&[("x", x.clone()), ("y", x)], &options).expect_err("the deadline has passed");
     assert_eq!((error.kind(), error.node()), (ErrorKind::Deadline, Some("\"/add\" (Add)")));
 }
 

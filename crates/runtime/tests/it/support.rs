@@ -51,7 +51,12 @@ fn data_type(dtype: DType) -> DataType {
 
 /// Runs a model of one node whose inputs are called `a`, `b`, ... and whose outputs `x`, `y`, ...; an input that is
 /// `None` is left out.
-pub(crate) fn run_node(opset: i64, node: Node, inputs: &[Option<Tensor>], outputs: usize) -> Result<Vec<Tensor>, Error> {
+pub(crate) fn run_node(
+    opset: i64,
+    node: Node,
+    inputs: &[Option<Tensor>],
+    outputs: usize,
+) -> Result<Vec<Tensor>, Error> {
     let names = ["a", "b", "c", "d", "e", "f"];
     let mut graph = Graph::new(opset);
     let mut given = Vec::new();
@@ -70,7 +75,12 @@ pub(crate) fn run_node(opset: i64, node: Node, inputs: &[Option<Tensor>], output
 }
 
 /// Runs a node that is built by `operator(name, inputs)` and has one output.
-pub(crate) fn run_op(opset: i64, operator: &str, attrs: &[Attr<'_>], inputs: &[Tensor]) -> Result<Tensor, Error> {
+pub(crate) fn run_op(
+    opset: i64,
+    operator: &str,
+    attrs: &[Attr<'_>],
+    inputs: &[Tensor],
+) -> Result<Tensor, Error> {
     let names = ["a", "b", "c", "d", "e", "f"];
     let mut node = Node::new(operator, names.into_iter().take(inputs.len()), ["x"]);
     for (name, value) in attrs {
@@ -90,13 +100,35 @@ pub(crate) fn session(bytes: Vec<u8>) -> Result<Session, Error> {
 /// Returns the largest difference between two lists of floats of the same length.
 pub(crate) fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
     assert_eq!(left.len(), right.len(), "the lists are equally long");
-    left.iter().zip(right).map(|(l, r)| if l == r { 0. } else { (l - r).abs() }).fold(0., |a, b| {
-        if b > a || b.is_nan() { b } else { a }
-    })
+    left.iter()
+        .zip(right)
+        .map(|(l, r)| if l == r { 0. } else { (l - r).abs() })
+        .fold(0., |a, b| if b > a || b.is_nan() { b } else { a })
 }
 
 pub(crate) fn cosine(left: &[f32], right: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     assert_eq!(left.len(), right.len(), "the lists are equally long");
     dot(left, right) / (dot(left, left) * dot(right, right)).sqrt()
+}
+
+/// An operator's version, name, attributes, inputs and expected output.
+pub(crate) type Row<'a> = (i64, &'a str, Vec<Attr<'a>>, Vec<Tensor>, Tensor);
+
+/// Checks operators with one output: version, operator, attributes, inputs, expected.
+pub(crate) fn check(rows: Vec<Row<'_>>) {
+    for (opset, operator, attrs, inputs, expected) in rows {
+        let found = run_op(opset, operator, &attrs, &inputs);
+        let found = found.unwrap_or_else(|error| panic!("{operator} of {inputs:?}: {error}"));
+        let close = match (found.as_f32(), expected.as_f32()) {
+            (Some(found), Some(wanted)) if found.len() == wanted.len() => {
+                largest_difference(found, wanted) < 1e-6
+            }
+            _ => found == expected,
+        };
+        assert!(
+            close && found.shape() == expected.shape() && found.dtype() == expected.dtype(),
+            "{operator} {attrs:?} of {inputs:?}: expected {expected:?}, found {found:?}"
+        );
+    }
 }
