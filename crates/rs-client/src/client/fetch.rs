@@ -105,6 +105,8 @@ impl Client {
         since: Option<u64>,
     ) -> Result<Answer, Error> {
         self.politeness.may_continue(self.clock.now())?;
+        // Version 2 servers refuse a `_since` above `_expected`; a list of changes that lags behind leads to one.
+        let expected = if since.is_some_and(|since| since > expected) { 0 } else { expected };
         let url = endpoints::changeset(&self.server, name, expected, since);
         let what = "the changeset";
         let response = self.get(url, self.limits.changeset_bytes, what).await?;

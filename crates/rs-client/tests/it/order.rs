@@ -66,6 +66,22 @@ async fn a_list_that_lags_behind_is_no_error() {
     assert_eq!(pair.requests().len(), 1);
 }
 
+/// A list that lags behind also must not lead to a request that version 2 servers refuse.
+#[tokio::test]
+async fn a_lagging_list_and_an_expired_certificate_are_told_apart() {
+    let mut options = SettingsOptions::default();
+    options.version = ApiVersion::V2;
+    options.chain.leaf = testkit::pki::Validity::days(-1, 2);
+    let pair = Pair::with(options);
+    pair.set_each(&["a", "b"]);
+    pair.client.sync(&list()).await.expect("the server is good");
+    pair.server.roll_back(LIST, 1);
+    pair.clock.set(std::time::SystemTime::now() + 3 * crate::support::DAY);
+    let mut results = pair.client.sync_all(&[list()]).await.expect("the list is good");
+    let (_, result) = results.pop().expect("there is one result");
+    assert_eq!(result.expect_err("the server has an older state").kind(), ErrorKind::Rollback);
+}
+
 /// Two syncs at once end with the newer state, whichever commits last.
 #[tokio::test]
 async fn a_slow_sync_does_not_undo_a_faster_one() {
