@@ -46,7 +46,7 @@ async fn child() {
             // The collectors have no grace: they may take a blob, or a stage, that is needed a moment later.
             let mut ids = Vec::new();
             for blob in 0..3 {
-                ids.extend(store.put_bytes(noise(2000 + (round + blob) as usize % 7, 3)).await);
+                ids.extend(store.put_bytes(noise(40_000 + (round + blob) as usize % 7, 3)).await);
             }
             if overwrite(&store, &manifest(&name, &revision.to_string(), &ids)).await.is_ok()
                 && ids.len() == 3
@@ -124,6 +124,9 @@ async fn killed_processes_lose_nothing() {
             certain.extend(there);
         }
         let store = open(dir.path());
+        // Before anybody cleans up: what is visible is whole.
+        let report = store.verify(&Default::default()).await.expect("a report");
+        assert_eq!((report.damaged.len(), report.unreadable.len()), (0, 0), "round {round}: {report:?}");
         // Heals what a killed collector held in its hands.
         store.collect_garbage(&later()).await.expect("it can be collected");
         let report = store.verify(&Default::default()).await.expect("a report");
