@@ -1,6 +1,7 @@
 //! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else.
 
 mod demo;
+mod examples;
 mod fixtures;
 mod repo;
 mod test;

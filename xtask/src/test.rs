@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    fixtures,
+    examples, fixtures,
     repo::{self, Repo},
     tidy,
 };
@@ -79,6 +79,7 @@ fn steps() -> Vec<Step> {
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
         cargo("tests", &["test", "--workspace", "--locked"]),
         Step { name: "recorded exchanges", action: Action::Own(fixtures::check) },
+        Step { name: "examples", action: Action::Own(examples::run) },
         Step { name: "documented commands", action: Action::Own(documented_commands) },
         doc(
             "documentation of the libraries",

@@ -29,7 +29,7 @@ pub(super) const STEPS: &[Step] = &[
 /// Two sentences that say the same, two about related things, two about nothing in common.
 const PAIRS: [(&str, [&str; 2]); 3] = [
     ("a paraphrase", ["A man is playing a guitar.", "Someone plays the guitar."]),
-    ("a related sentence", ["A man is playing a guitar.", "A woman is singing a song."]),
+    ("a related sentence", ["A man is playing a guitar.", "A woman is playing the violin."]),
     ("an unrelated sentence", ["A man is playing a guitar.", "The stock market fell sharply today."]),
 ];
 const SENTENCE: &str = "Good morning, world!";
@@ -163,8 +163,9 @@ fn mozilla_layout(demo: &mut Demo) -> Result<(), String> {
 
 fn new_revision(demo: &mut Demo) -> Result<(), String> {
     println!(
-        "A new revision of the model is on the hub: other weights, the same tokenizer. Nobody uses it until the record is\n\
-         changed and signed. Then one `mlmgr sync` does all that is left to do.\n"
+        "A new revision of the model is on the hub: another file of weights (with a note in it, and the same numbers, so that\n\
+         its answers are known), the same tokenizer. Nobody uses it until the record is changed and signed. Then one\n\
+         `mlmgr sync` does all that is left to do.\n"
     );
     let answer = embedding(demo, SENTENCE)?;
     demo.world.publish("v2");
@@ -172,9 +173,12 @@ fn new_revision(demo: &mut Demo) -> Result<(), String> {
     demo.world.requested();
     demo.mlmgr.show_ok(&["sync"])?;
     let requested = demo.world.requested();
-    let fetched = |path: &str| requested.iter().filter(|it| it.ends_with(&format!("/{path}"))).count();
-    demo.check("the new weights were downloaded, once", fetched(WEIGHTS) == 1)?;
-    demo.check("the tokenizer was not: it is the same", fetched("tokenizer.json") == 0)?;
+    let files: Vec<&String> = requested.iter().filter(|path| path.contains("/resolve/")).collect();
+    let weights_only = files.len() == 1 && files[0].ends_with(WEIGHTS);
+    demo.check(
+        "the new weights were downloaded, once, and nothing else: the other files are the same",
+        weights_only,
+    )?;
     let (old, new) = (demo.world.weights_digest("v1"), demo.world.weights_digest("v2"));
     let stored = demo.world.stored_digests()?;
     demo.check(

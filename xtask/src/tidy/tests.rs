@@ -251,11 +251,15 @@ fn a_user_facing_crate_without_an_example_is_found() {
         let layers = "bottom:\nruntime: bottom\nxtask:\n@url bottom xtask\n";
         add(repo, "docs/layers.txt", layers);
     });
+    found("another crate has an example of this name", |repo| {
+        add(repo, "crates/bottom/examples/show.rs", "//! Shows.\n");
+        add(repo, "crates/top/examples/show.rs", "//! Shows.\n");
+    });
 }
 
 #[test]
 fn fixtures_and_large_files_without_a_reason_are_found() {
-    found("its folder has no line", |repo| add(repo, "fixtures/odd/file.json", "{}"));
+    found("fixtures/odd: no line with a reason", |repo| add(repo, "fixtures/odd/file.json", "{}"));
     found("need a line", |repo| {
         replace(repo, "fixtures/README.md", "| `hub/model/big.onnx` | real |\n", "");
     });

@@ -62,14 +62,24 @@ pub(super) fn test_binaries(repo: &Repo) -> Problems {
     problems
 }
 
-/// The user-facing crates have an example each.
+/// The user-facing crates have an example each, and no two examples have one name: they would be one program.
 pub(super) fn examples(repo: &Repo) -> Problems {
-    WITH_EXAMPLE
+    let mut problems = Problems::new();
+    let mut seen = BTreeSet::new();
+    for (path, _) in repo.texts(".rs") {
+        if let Some((_, name)) = path.split_once("/examples/")
+            && !seen.insert(name)
+        {
+            problems.push(format!("{path}: another crate has an example of this name"));
+        }
+    }
+    let missing = WITH_EXAMPLE
         .into_iter()
         .filter(|name| repo.packages.iter().any(|package| package.name == *name))
         .filter(|name| !repo.exists(&format!("crates/{name}/examples")))
-        .map(|name| format!("crates/{name}/examples: missing; show how to use {name} alone in ten lines"))
-        .collect()
+        .map(|name| format!("crates/{name}/examples: missing; show how to use {name} alone in ten lines"));
+    problems.extend(missing);
+    problems
 }
 
 /// Each folder of fixtures and each large file stands in fixtures/README.md, and nothing else does.
@@ -86,6 +96,7 @@ pub(super) fn fixtures(repo: &Repo) -> Problems {
         })
         .collect();
     let mut problems = Problems::new();
+    let mut unlisted = BTreeSet::new();
     for (path, file) in &repo.files {
         let Some(inside) = path.strip_prefix("fixtures/") else {
             if file.size > LARGE {
@@ -95,13 +106,18 @@ pub(super) fn fixtures(repo: &Repo) -> Problems {
         };
         let covers =
             |row: &&str| inside.strip_prefix(row.trim_end_matches('/')).is_some_and(|it| it.starts_with('/'));
-        if inside.contains('/') && !listed.iter().any(covers) {
-            problems.push(format!("{path}: its folder has no line with a reason in {FIXTURES}"));
+        if let Some((folder, _)) = inside.rsplit_once('/')
+            && !listed.iter().any(covers)
+        {
+            unlisted.insert(folder);
         }
         if file.size > LARGE && !listed.contains(&inside) {
             problems.push(format!("{path}: {} bytes need a line with a reason in {FIXTURES}", file.size));
         }
     }
+    let unlisted =
+        unlisted.iter().map(|it| format!("fixtures/{it}: no line with a reason in {FIXTURES} covers it"));
+    problems.extend(unlisted);
     for row in listed.iter().filter(|row| !repo.exists(&format!("fixtures/{row}"))) {
         problems.push(format!("{FIXTURES}: lists {row}, which is not there"));
     }

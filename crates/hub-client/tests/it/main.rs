@@ -4,6 +4,7 @@ mod faults;
 mod full;
 mod hostile;
 mod plans;
+mod replay;
 mod revisions;
 mod secrets;
 mod whole;
