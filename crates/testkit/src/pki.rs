@@ -58,6 +58,8 @@ pub struct ChainOptions {
     pub root: Validity,
     /// Whether the leaf has the code-signing use; otherwise it has server authentication.
     pub leaf_signs_code: bool,
+    /// Leaves the leaf without any stated use.
+    pub omit_leaf_usage: bool,
     /// Whether the intermediate has the code-signing use; otherwise it has server authentication.
     pub intermediate_signs_code: bool,
     /// Whether the intermediate is marked as an authority.
@@ -110,6 +112,7 @@ impl Default for ChainOptions {
             intermediate: Validity::days(-30, 3650),
             root: Validity::days(-60, 7300),
             leaf_signs_code: true,
+            omit_leaf_usage: false,
             intermediate_signs_code: true,
             intermediate_is_authority: true,
             permitted: "content-signature.mozilla.org".into(),
@@ -154,7 +157,9 @@ impl Chain {
         params.distinguished_name = name("Throw-away Leaf");
         set_dates(&mut params, options.leaf);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![usage(options.leaf_signs_code)];
+        if !options.omit_leaf_usage {
+            params.extended_key_usages = vec![usage(options.leaf_signs_code)];
+        }
         params.use_authority_key_identifier_extension = true;
         let leaf = if options.forge_leaf {
             params.signed_by(&leaf_key, &Issuer::from_params(&intermediate.params, &new_key()))

@@ -51,7 +51,7 @@ fn a_good_chain_is_accepted() {
 #[test]
 fn each_bad_chain_is_refused_for_what_is_bad() {
     type Change = fn(&mut ChainOptions);
-    let table: [(&str, Change, Problem); 16] = [
+    let table: [(&str, Change, Problem); 17] = [
         ("leaf expired", |o| o.leaf = Validity::days(-80, -1), Problem::Expired),
         ("intermediate expired", |o| o.intermediate = Validity::days(-80, -1), Problem::Expired),
         ("root expired", |o| o.root = Validity::days(-80, -1), Problem::Expired),
@@ -66,6 +66,7 @@ fn each_bad_chain_is_refused_for_what_is_bad() {
         ("no name", |o| o.leaf_names.clear(), Problem::Name),
         ("parent's name", |o| o.leaf_names = vec!["content-signature.mozilla.org".into()], Problem::Name),
         ("outside the constraints", |o| o.permitted = "example.org".into(), Problem::Name),
+        ("leaf for anything", |o| o.omit_leaf_usage = true, Problem::Usage),
         ("leaf for servers", |o| o.leaf_signs_code = false, Problem::Usage),
         ("intermediate for servers", |o| o.intermediate_signs_code = false, Problem::Usage),
         ("intermediate is no authority", |o| o.intermediate_is_authority = false, Problem::Link),
