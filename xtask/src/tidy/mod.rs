@@ -3,6 +3,7 @@
 
 mod docs;
 mod layers;
+mod libraries;
 mod manifests;
 mod sources;
 #[cfg(test)]
@@ -25,6 +26,8 @@ const RULES: &[Rule] = &[
     ("versions stand in the workspace and none is a wildcard, git or foreign path", manifests::versions),
     ("every dependency is named by some source file", manifests::unused),
     ("every crate takes the workspace's lints", manifests::lints),
+    ("libraries leave to programs what is theirs", libraries::restraint),
+    ("unsafe code is in one file", libraries::unsafe_code),
     ("source files say what they are and stay short", sources::shape),
     ("nothing is ignored or allowed without a reason", sources::attributes),
     ("every source file belongs to a module", sources::orphans),
