@@ -67,6 +67,19 @@ pub(super) fn commands(repo: &Repo) -> Problems {
     problems
 }
 
+/// Rust that README.md shows is code of an example, which the tests run.
+pub(super) fn shown_code(repo: &Repo) -> Problems {
+    let readme = repo.text("README.md").unwrap_or_default();
+    let blocks = readme.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let is_example = |block: &str| {
+        repo.texts(".rs").any(|(path, text)| path.contains("/examples/") && text.contains(block.trim()))
+    };
+    let strangers = blocks.filter(|block| !is_example(block));
+    strangers
+        .map(|block| format!("README.md: no example holds `{}...`", block.lines().next().unwrap_or_default()))
+        .collect()
+}
+
 /// The lines of a Markdown text that are not in a fenced block, with their numbers.
 fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut fenced = false;

@@ -39,6 +39,7 @@ const RULES: &[Rule] = &[
     ("links in the documents lead somewhere", docs::links),
     ("paths in the documents exist", docs::paths),
     ("documented commands exist", docs::commands),
+    ("the README's code is an example's", docs::shown_code),
 ];
 
 /// All problems of the checkout, each under the rule that it breaks.

@@ -305,6 +305,19 @@ fn fixtures_and_large_files_without_a_reason_are_found() {
 }
 
 #[test]
+fn code_that_no_example_holds_is_found() {
+    let block = "```rust\nfn main() {}\n```\n";
+    found("no example holds `fn main() {}...`", |repo| append(repo, "README.md", block));
+    assert!(
+        problems(|repo| {
+            append(repo, "README.md", block);
+            add(repo, "crates/top/examples/show.rs", "//! Shows.\nfn main() {}\n");
+        })
+        .is_empty()
+    );
+}
+
+#[test]
 fn dead_links_paths_and_commands_are_found() {
     found("leads nowhere", |repo| append(repo, "docs/rules.md", "[x](gone.md)\n"));
     found("no heading for #gone", |repo| append(repo, "docs/rules.md", "[x](../docs/rules.md#gone)\n"));
