@@ -9,7 +9,10 @@ fn long_text() -> String {
     "cat dog bird tree ".repeat(20)
 }
 
-fn merged(parts: [(&str, fn(&mut Value)); 3]) -> Files {
+/// A change to a JSON file.
+type Change = fn(&mut Value);
+
+fn merged(parts: [(&str, Change); 3]) -> Files {
     let mut files = tiny();
     for (path, change) in parts {
         let changed = tiny_with(path, change);
@@ -27,9 +30,9 @@ fn read(files: &Files) -> usize {
 
 #[test]
 fn the_first_length_that_is_stated_counts() {
-    let untouched: fn(&mut Value) = |_| {};
-    let no_truncation: fn(&mut Value) = |file| file["truncation"] = Value::Null;
-    let no_max_length: fn(&mut Value) = |file| file["max_length"] = Value::Null;
+    let untouched: Change = |_| {};
+    let no_truncation: Change = |file| file["truncation"] = Value::Null;
+    let no_max_length: Change = |file| file["max_length"] = Value::Null;
     let files = |tokenizer, config, model| {
         merged([("tokenizer.json", tokenizer), ("tokenizer_config.json", config), ("config.json", model)])
     };
@@ -39,14 +42,14 @@ fn the_first_length_that_is_stated_counts() {
         20,
         "then max_length"
     );
-    let at_30: fn(&mut Value) = |file| {
+    let at_30: Change = |file| {
         file["max_length"] = Value::Null;
         file["model_max_length"] = json!(30);
     };
     assert_eq!(read(&files(no_truncation, at_30, untouched)), 30, "then model_max_length");
     assert_eq!(read(&files(no_truncation, no_max_length, untouched)), 40, "model_max_length is 40");
     assert_eq!(read(&files(untouched, untouched, |file| file["max_position_embeddings"] = json!(9))), 9);
-    let shifted: fn(&mut Value) = |file| {
+    let shifted: Change = |file| {
         file["model_type"] = json!("xlm-roberta");
         file["max_position_embeddings"] = json!(18);
         file["pad_token_id"] = json!(1);
@@ -57,7 +60,7 @@ fn the_first_length_that_is_stated_counts() {
         "positions start after the padding token's id"
     );
     // What exporters write for "no limit" fits no machine word.
-    let huge: fn(&mut Value) = |file| {
+    let huge: Change = |file| {
         file["max_length"] = Value::Null;
         file["model_max_length"] = json!(1e30);
     };
