@@ -59,6 +59,6 @@ pub use content_id::{ContentId, Digest};
 pub use hub_client::{Event, Limits as HubLimits, NoProgress, Plan, PlannedFile, Progress, Trust};
 pub use hub_layout::{Dtype, Hub, HubKind, ModelId, RepoPath, Revision, Task};
 pub use pipelines::{Embedding, Input, Output, Pooling, RunOptions, TASKS, cosine_similarity};
-pub use rs_client::{Clock, FileStorage, MemoryStorage, RootHash, Server, Storage, SystemClock};
+pub use rs_client::{Clock, FileStorage, FixedClock, MemoryStorage, RootHash, Server, Storage, SystemClock};
 pub use runtime::EngineKind;
 pub use transport::{self, HttpOptions, HttpTransport, Offline, Retry, RetryPolicy, Transport};

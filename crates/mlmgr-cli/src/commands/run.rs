@@ -28,9 +28,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RunArgs) -> Result<Report,
         Pooling::Mean => mlmgr::Pooling::Mean,
         Pooling::Cls => mlmgr::Pooling::Cls,
     };
-    let mut options = RunOptions::default();
-    options.pooling = pooling;
-    options.normalize = !args.no_normalize;
+    let options = RunOptions { pooling, normalize: !args.no_normalize, ..RunOptions::default() };
     let info = engine.info()?;
     context.output.note(&format!("running {}@{}, file {}", info.model, info.revision, info.file));
     let input = Input::Texts(texts.clone());

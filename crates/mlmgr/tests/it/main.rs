@@ -3,6 +3,7 @@
 mod bad_input;
 mod happy;
 mod records;
+mod replay;
 mod resolve;
 mod rules;
 mod runtimes;

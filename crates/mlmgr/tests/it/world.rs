@@ -58,11 +58,9 @@ impl World {
         let roots = vec![self.settings.root_hash().parse().expect("the test's root hash is one")];
         let server = Server::custom(self.settings.url().parse().expect("the test's server has a URL"), roots);
         let hub = Hub::new(HubKind::HuggingFace, self.hub.url().parse().expect("the test's hub has a URL"));
-        let mut limits = HubLimits::default();
-        limits.pause = Duration::from_millis(1);
         Manager::builder()
             .settings(server)
-            .hub_limits(limits)
+            .hub_limits(hub_limits())
             .hub(hub.expect("the test's hub is a hub"))
             .folder(self.store(store))
             .transport(online())
@@ -98,11 +96,20 @@ impl World {
 }
 
 /// Requests are tried twice, at once.
-fn online() -> Arc<dyn Transport> {
+pub(crate) fn online() -> Arc<dyn Transport> {
     let http = HttpTransport::new(HttpOptions::new("mlmgr-test", "0")).expect("HTTP works");
     let mut policy = RetryPolicy::default();
     (policy.attempts, policy.base) = (2, Duration::from_millis(1));
+    // A server that asks to wait for seconds is an error here.
+    policy.max_retry_after = Duration::ZERO;
     Arc::new(Retry::new(http, policy))
+}
+
+/// What breaks off is begun again at once.
+pub(crate) fn hub_limits() -> HubLimits {
+    let mut limits = HubLimits::default();
+    limits.pause = Duration::from_millis(1);
+    limits
 }
 
 /// A record of the task for a revision of the model.
