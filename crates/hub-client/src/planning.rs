@@ -16,6 +16,26 @@ struct Known {
     git: Option<GitOid>,
 }
 
+/// What the store knows of the model.
+struct Records {
+    /// The manifest under the plan's name.
+    same: Option<Manifest>,
+    /// The manifests of the model's other revisions on the same hub.
+    other_revisions: Vec<Manifest>,
+}
+
+impl Records {
+    fn of_other_revision(
+        &self,
+        path: &RepoPath,
+        etag: Option<&str>,
+        size: Option<u64>,
+    ) -> Option<&FileEntry> {
+        let entries = self.other_revisions.iter().filter_map(|manifest| manifest.files.get(path.as_str()));
+        entries.into_iter().find(|entry| is_same_file(entry, etag, size))
+    }
+}
+
 impl HubClient {
     /// Finds out what has to be fetched, and what it must be. Nothing is fetched yet.
     ///
@@ -71,10 +91,13 @@ impl HubClient {
         if known.len() > self.limits.files {
             return Err(too_large(format!("{} files are needed", known.len())));
         }
-        let recorded = recorded(store, &plan).await?;
+        let records = Records {
+            same: recorded(store, &plan).await?,
+            other_revisions: other_revisions(store, &plan).await?,
+        };
         for one in known {
             let path = one.file.path.clone();
-            let file = self.plan_file(store, wanted, &plan, recorded.as_ref(), one).await;
+            let file = self.plan_file(store, wanted, &plan, &records, one).await;
             plan.files.push(file.map_err(|error| error.at(&path))?);
         }
         if plan.total_bytes() > self.limits.total_bytes {
@@ -88,7 +111,7 @@ impl HubClient {
         store: &dyn BlobStore,
         wanted: &Wanted,
         plan: &Plan,
-        recorded: Option<&Manifest>,
+        records: &Records,
         Known { file, head, git }: Known,
     ) -> Result<PlannedFile, Error> {
         let path = file.path;
@@ -96,7 +119,8 @@ impl HubClient {
         if digest.is_some() {
             trust = Trust::Hub;
         }
-        let entry = recorded.and_then(|manifest| Some((manifest, manifest.files.get(path.as_str())?)));
+        let same = records.same.as_ref();
+        let entry = same.and_then(|manifest| Some((manifest, manifest.files.get(path.as_str())?)));
         if let Some((manifest, entry)) = entry {
             let same_state = is_same_state(manifest, plan);
             if same_state || is_same_file(entry, head.etag.as_deref(), size) {
@@ -113,6 +137,13 @@ impl HubClient {
                         (Some(entry.content.digest), Some(entry.content.size), Trust::Recorded);
                 }
             }
+        }
+        // A git object id names content in whatever revision; another validator only means this one address.
+        if digest.is_none()
+            && git.is_some()
+            && let Some(entry) = records.of_other_revision(&path, head.etag.as_deref(), size)
+        {
+            (digest, size, trust) = (Some(entry.content.digest), Some(entry.content.size), Trust::Recorded);
         }
         if let Some(given) = wanted.digests.get(path.as_str()) {
             let other = head.sha256.is_some_and(|digest| digest != given.digest)
@@ -154,6 +185,19 @@ pub(crate) async fn recorded(store: &dyn BlobStore, plan: &Plan) -> Result<Optio
         Err(error) if matches!(error.kind(), Damaged | Unsupported) => Ok(None),
         Err(error) => Err(Error::store(error)),
     }
+}
+
+/// Returns what the store holds of the model's other revisions; what cannot be read is as good as not there.
+async fn other_revisions(store: &dyn BlobStore, plan: &Plan) -> Result<Vec<Manifest>, Error> {
+    use blob_store::ErrorKind::{Damaged, Unsupported};
+    let mut manifests = match store.manifests().await {
+        Ok(manifests) => manifests,
+        Err(error) if matches!(error.kind(), Damaged | Unsupported) => Vec::new(),
+        Err(error) => return Err(Error::store(error)),
+    };
+    let own = name(plan);
+    manifests.retain(|it| it.name.hub == own.hub && it.name.model == own.model && it.name != own);
+    Ok(manifests)
 }
 
 /// Returns whether a manifest is of the same state of the model as a plan, so that its files cannot differ.

@@ -71,8 +71,11 @@ async fn blobs_are_shared_between_revisions_and_models() {
     let plan = bench.client.plan(&*bench.store, &wanted("v2")).await.expect("the hub is fine");
     let weights = plan.files.iter().find(|file| file.path.as_str() == WEIGHTS).expect("they are needed");
     assert!(weights.present, "the listing gives the digest");
+    let card = plan.files.iter().find(|file| file.path.as_str() == "README.md").expect("it is optional");
+    assert!(card.present, "the listing gives the git object id that was recorded with v1");
+    assert_eq!(card.trust, Trust::Recorded);
     bench.client.download(&*bench.store, &plan, &NoProgress).await.expect("the hub is fine");
-    assert_eq!((bench.gets(WEIGHTS), bench.gets("config.json")), (0, 1));
+    assert_eq!((bench.gets(WEIGHTS), bench.gets("README.md"), bench.gets("config.json")), (0, 0, 1));
     assert!(bench.manifest("v1").await.is_some() && bench.manifest("v2").await.is_some());
 }
 

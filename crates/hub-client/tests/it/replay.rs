@@ -180,10 +180,14 @@ async fn range_and_etag() {
         assert_eq!(response.status, recorded.status);
         let range = response.headers.get("content-range").map(str::to_owned);
         let body = response.bytes().await.expect("the body is whole");
-        match range.as_deref() {
-            Some("bytes 0-99/25713") => assert_eq!(body, weights[..100]),
-            Some("bytes 100-199/25713") => assert_eq!(body, weights[100..200]),
-            Some(outside) => assert_eq!((outside, recorded.status), ("bytes */25713", 416)),
+        let whole = format!("/{}", weights.len());
+        match range
+            .map(|range| range.strip_suffix(&whole).expect("it ends with the size").to_owned())
+            .as_deref()
+        {
+            Some("bytes 0-99") => assert_eq!(body, weights[..100]),
+            Some("bytes 100-199") => assert_eq!(body, weights[100..200]),
+            Some(outside) => assert_eq!((outside, recorded.status), ("bytes *", 416)),
             None if recorded.method == "GET" && recorded.status == 200 => assert_eq!(body, weights),
             None => assert!(body.is_empty()),
         }
