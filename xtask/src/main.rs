@@ -1,5 +1,6 @@
 //! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else.
 
+mod bench;
 mod demo;
 mod examples;
 mod fixtures;
@@ -40,8 +41,14 @@ const COMMANDS: &[Command] = &[
         run: |arguments| without(arguments).and_then(|()| tidy::run()),
     },
     Command {
+        name: "bench",
+        arguments: "run",
+        about: "Measure time and memory; writes target/reports/NAME.json",
+        run: bench::run,
+    },
+    Command {
         name: "fixtures",
-        arguments: "record | check",
+        arguments: "record [--production] | check",
         about: "Record the exchanges in fixtures/ again, or prove that they are what the recorder makes",
         run: fixtures::run,
     },
@@ -53,6 +60,10 @@ fn main() -> ExitCode {
         eprint!("{}", help());
         return ExitCode::from(2);
     };
+    // Not for people: the fresh process that a benchmark measures in.
+    if name == "measure" {
+        return finish(bench::run_measured(rest));
+    }
     if ["help", "--help", "-h"].contains(&name.as_str()) || rest.iter().any(|it| it == "--help" || it == "-h")
     {
         print!("{}", help());
@@ -62,7 +73,11 @@ fn main() -> ExitCode {
         eprintln!("error: there is no command {name:?}; `cargo xtask --help` lists them");
         return ExitCode::from(2);
     };
-    match (command.run)(rest) {
+    finish((command.run)(rest))
+}
+
+fn finish(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
@@ -74,7 +89,7 @@ fn main() -> ExitCode {
 fn help() -> String {
     let mut text = "Usage: cargo xtask <command>\n\n".to_owned();
     for Command { name, arguments, about, .. } in COMMANDS {
-        text.push_str(&format!("  {:<28} {about}\n", format!("{name} {arguments}").trim_end()));
+        text.push_str(&format!("  {:<38} {about}\n", format!("{name} {arguments}").trim_end()));
     }
     text
 }

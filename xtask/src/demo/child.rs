@@ -45,6 +45,11 @@ impl Mlmgr {
         Ok(Self { program, folder, environment })
     }
 
+    /// Runs `program` instead of the one built beside this program.
+    pub(crate) fn with_program(self, program: PathBuf) -> Self {
+        Self { program, ..self }
+    }
+
     /// What to set in a shell to do the same by hand.
     pub(crate) fn environment(&self) -> &[(&'static str, String)] {
         &self.environment
@@ -88,7 +93,8 @@ impl Mlmgr {
             .map_err(|error| format!("`mlmgr {shown} --json` printed no JSON: {error}"))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command in these surroundings.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         for (name, _) in std::env::vars_os() {
             // What a person has set for mlmgr is not meant for the demo.

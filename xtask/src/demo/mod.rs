@@ -7,8 +7,8 @@ mod world;
 
 use std::time::Instant;
 
-use child::Mlmgr;
-use world::World;
+pub(crate) use child::Mlmgr;
+pub(crate) use world::World;
 
 use crate::repo;
 

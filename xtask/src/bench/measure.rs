@@ -1,0 +1,71 @@
+//! Times one program as a whole and reads its peak memory.
+//!
+//! The operating system tells the peak memory of the largest child only, so each measurement runs in a fresh
+//! process of this program that has no other child.
+
+use std::{
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// What one run of a program took.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    /// Milliseconds from start to end.
+    pub(crate) wall_ms: f64,
+    /// Peak resident memory in MiB, where the system tells.
+    pub(crate) peak_mib: Option<f64>,
+}
+
+/// Measures `command` through a fresh process; it must succeed.
+pub(crate) fn measure(command: &Command) -> Result<Measured, String> {
+    let here = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let mut fresh = Command::new(here);
+    fresh.arg("measure").arg(command.get_program()).args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        fresh.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => fresh.env(name, value),
+            None => fresh.env_remove(name),
+        };
+    }
+    let output = fresh.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("the measuring process did not start: {error}"))?;
+    if !output.status.success() {
+        return Err("the measured program failed".to_owned());
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("the measurement cannot be read: {error}"))
+}
+
+/// Runs the program given by `arguments` and prints what it took; this is the fresh process.
+pub(crate) fn run_measured(arguments: &[String]) -> Result<(), String> {
+    let (program, arguments) = arguments.split_first().ok_or("say which program to measure")?;
+    let start = Instant::now();
+    let status = Command::new(program).args(arguments).stdout(Stdio::null()).status();
+    let wall_ms = start.elapsed().as_secs_f64() * 1000.0;
+    let status = status.map_err(|error| format!("{program} did not start: {error}"))?;
+    if !status.success() {
+        return Err(format!("{program} ended with {status}"));
+    }
+    let measured = Measured { wall_ms, peak_mib: peak_mib() };
+    println!("{}", serde_json::to_string(&measured).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
+/// Peak memory of the children that have ended: there was one.
+#[cfg(unix)]
+fn peak_mib() -> Option<f64> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).ok()?;
+    // Linux counts KiB, macOS bytes.
+    let unit = if cfg!(target_os = "macos") { 1.0 } else { 1024.0 };
+    Some(usage.max_rss() as f64 * unit / f64::from(1 << 20))
+}
+
+#[cfg(not(unix))]
+fn peak_mib() -> Option<f64> {
+    None
+}

@@ -1,0 +1,15 @@
+//! `cargo xtask bench NAME`: figures of speed and memory, never part of a test.
+
+mod measure;
+mod report;
+mod run;
+
+pub(crate) use measure::run_measured;
+
+/// Runs the benchmark named by `arguments`.
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["run"] => run::run(),
+        _ => Err("say `bench run`: time and peak memory of `mlmgr run`, cold and warm".to_owned()),
+    }
+}
