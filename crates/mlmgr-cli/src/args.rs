@@ -156,6 +156,7 @@ A model that is installed is not fetched again, and no request is made.")]
         after_help = "Example:
   mlmgr rm feature-extraction
   mlmgr rm Xenova/all-MiniLM-L6-v2@main
+  mlmgr rm runtime:ort-wasm-simd-threaded.jsep.wasm
 
 Files that another installed model shares are kept."
     )]
@@ -274,7 +275,7 @@ pub(crate) enum Pooling {
 
 #[derive(Args, Debug)]
 pub(crate) struct RmArgs {
-    /// A task, or a model as ORGANISATION/NAME or ORGANISATION/NAME@REVISION.
+    /// A task, a model as ORGANISATION/NAME or ORGANISATION/NAME@REVISION, or runtime:NAME.
     #[arg(value_name = "TASK|MODEL[@REVISION]")]
     pub(crate) target: String,
     #[command(flatten)]

@@ -71,6 +71,10 @@ async fn selection(context: &Context<'_>, args: &PullTarget) -> Result<Selection
                 args.dtype.as_deref().map(str::parse::<Dtype>).transpose().map_err(|error| usage(&error))?;
             Ok(Selection::of_model(model, revision, task, dtype))
         }
+        Target::Runtime(name) => Err(Failure::usage(
+            format!("{name} is a runtime file"),
+            format!("fetch it with: mlmgr runtime pull {name}"),
+        )),
         _ if by_name => Err(Failure::usage(
             format!("{} is a task: its record says dtype and task", args.target),
             "leave out --dtype and --task, or name a model",

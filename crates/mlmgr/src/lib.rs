@@ -5,18 +5,32 @@
 //! Signed records on a settings server say which model a task uses, a hub supplies the files, a store keeps them,
 //! and a runtime runs them. A [`Manager`] puts the four together:
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), mlmgr::Error> {
-//! use mlmgr::{Input, Manager, NoProgress, RunOptions};
+//! ```
+//! use mlmgr::{Hub, HubKind, Input, Manager, NoProgress, RunOptions, Server};
 //!
-//! let manager = Manager::open("models")?;
+//! # use testkit::{hub::{HubOptions, HubServer}, settings::{SettingsOptions, SettingsServer}};
+//! # let (settings, models) = (SettingsServer::start(SettingsOptions::default()), HubServer::start(HubOptions::hugging_face()));
+//! # models.add_model("org/tiny", "v1", testkit::onnx::tiny_model());
+//! # let record = serde_json::json!({"id": "embed", "taskName": "feature-extraction", "modelId": "org/tiny", "modelRevision": "v1"});
+//! # settings.set_record("ml-inference-options", record);
+//! # let folder = tempfile::tempdir()?;
+//! # let (server_url, root, hub_url) = (settings.url(), settings.root_hash(), models.url());
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! // `Manager::open(folder)` is the same with Mozilla's servers.
+//! let manager = Manager::builder()
+//!     .settings(Server::custom(server_url.parse()?, vec![root.parse()?]))
+//!     .hub(Hub::new(HubKind::HuggingFace, hub_url.parse()?)?)
+//!     .folder(folder.path())
+//!     .build()?;
 //! manager.update(&NoProgress).await?; // the settings, and every model in use
 //! let engine = manager.ready("feature-extraction", &NoProgress).await?; // no request once installed
-//! let texts = Input::Texts(vec!["good morning".to_owned()]);
+//! let texts = Input::Texts(vec!["the cat sleeps".to_owned()]);
 //! let output = engine.run(&texts, &RunOptions::sentence_embedding())?;
-//! # let _ = output;
-//! # Ok(())
-//! # }
+//! # let mlmgr::Output::Embeddings(embeddings) = output else { panic!("embeddings") };
+//! # assert_eq!(embeddings[0].shape, [16]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! What chooses a model is pure, and can be used alone: [`resolve()`], [`newest_runtimes`], [`Version`].

@@ -19,7 +19,7 @@ pub struct Query {
     default_model: bool,
 }
 
-/// What `mlmgr pull` can be given: a task, or a model by name.
+/// What can be pulled or removed: what a task uses, a model by name, or a runtime file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -27,6 +27,8 @@ pub enum Target {
     Query(Query),
     /// This model; `main` where no revision is given.
     Model(ModelId, Option<Revision>),
+    /// This runtime file.
+    Runtime(String),
 }
 
 impl Query {
@@ -171,12 +173,18 @@ impl Serialize for Query {
 impl FromStr for Target {
     type Err = Error;
 
-    /// Reads `MODEL@REVISION`, a model with a slash in its name, or else a query.
+    /// Reads `MODEL@REVISION`, a model with a slash in its name, `runtime:NAME`, or else a query.
+    ///
+    /// So what [`InstalledModel::used_by`](crate::InstalledModel::used_by) lists can be read, too.
     fn from_str(text: &str) -> Result<Self, Error> {
         let invalid = |error: &dyn fmt::Display| {
             Error::new(ErrorKind::InvalidInput, format!("{text:?} names no model: {error}"))
                 .with_hint("a model is written ORGANISATION/NAME or ORGANISATION/NAME@REVISION")
         };
+        if let Some(name) = text.strip_prefix("runtime:") {
+            return Ok(Self::Runtime(name.to_owned()));
+        }
+        let text = text.strip_prefix("model:").filter(|_| !text.contains(';')).unwrap_or(text);
         let (model, revision) = match text.split_once('@') {
             Some((model, revision)) => (model, Some(revision.parse().map_err(|error| invalid(&error))?)),
             None if text.contains('/') && !text.contains(':') => (text, None),
@@ -192,6 +200,7 @@ impl fmt::Display for Target {
             Self::Query(query) => query.fmt(f),
             Self::Model(model, None) => model.fmt(f),
             Self::Model(model, Some(revision)) => write!(f, "{model}@{revision}"),
+            Self::Runtime(name) => write!(f, "runtime:{name}"),
         }
     }
 }

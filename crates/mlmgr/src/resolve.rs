@@ -121,7 +121,12 @@ fn chosen(
     };
     let model = query.model().map(|model| format!(" with model {model}")).unwrap_or_default();
     let all = records.records.len() + records.malformed.len();
-    why.push(format!("record {} was chosen: of {all} records it is the only one {reason}{model}", record.id));
+    let only = if all == 1 {
+        "it is the only one there is, and".to_owned()
+    } else {
+        format!("of {all} it is the only one")
+    };
+    why.push(format!("record {} was chosen: {only} {reason}{model}", record.id));
     for other in records.records.iter().filter(|other| other.id != record.id) {
         if query.model().is_some_and(|model| other.model != *model)
             && (of_feature(other) || Some(&other.task) == query.task_name())
@@ -138,7 +143,10 @@ fn chosen(
         why.push(format!("revision {revision} can change on the hub; each sync looks at what it stands for"));
     }
     if !record.files.is_empty() {
-        why.push(format!("the record says what {} of the files must contain", record.files.len()));
+        why.push(format!(
+            "the record has digests, which count more than the hub's, of {} files",
+            record.files.len()
+        ));
     }
     why.extend(records.malformed.iter().map(|bad| format!("record {} was left out: {}", bad.id, bad.reason)));
     Ok(Selection {

@@ -46,7 +46,7 @@ fn described(models: &[InstalledModel]) -> String {
 pub(super) async fn remove(context: &Context<'_>, args: &RmArgs) -> Result<Report, Failure> {
     let target = match args.target.parse()? {
         Target::Query(_) => Target::Query(query(&args.target, &args.choice)?),
-        model => model,
+        other => other,
     };
     let removed = context.manager.remove(&target).await?;
     let text = if removed.models == 0 {

@@ -22,7 +22,7 @@ pub(super) fn described(selection: &Selection) -> String {
     }
     text.push('\n');
     for sentence in &selection.why {
-        text.push_str(&format!("  because {sentence}\n"));
+        text.push_str(&format!("  - {sentence}\n"));
     }
     text
 }

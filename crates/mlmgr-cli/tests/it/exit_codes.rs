@@ -123,6 +123,26 @@ fn storage_is_7() {
     assert_eq!(ran.code, Some(7), "{ran:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_7_and_loses_nothing() {
+    let world = World::new();
+    world.json(&["sync"]);
+    let pull = world.command(&["pull", TASK, "--json"]);
+    // Files may have 8 KiB at most (or 4, by shell), which the weights do not fit in.
+    let script = r#"trap '' XFSZ; ulimit -f 8; exec "$0" "$@""#;
+    let mut limited = std::process::Command::new("/bin/sh");
+    limited.args(["-c", script]).arg(pull.get_program()).args(pull.get_args());
+    limited.current_dir(world.folder.path()).env_clear();
+    limited.envs(pull.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = ran(&mut limited);
+    assert_eq!(ran.code, Some(7), "{ran:?}");
+    let error: Value = serde_json::from_str(ran.stderr.trim()).expect("the error is JSON");
+    assert_eq!(error["error"]["kind"], "no-space", "{error}");
+    assert_eq!(world.json(&["ls"])["models"], json!([]));
+    assert_eq!(world.json(&["run", TASK, TEXT])["engine"]["revision"], "v1");
+}
+
 #[test]
 fn models_that_cannot_run_are_8() {
     let world = World::new();

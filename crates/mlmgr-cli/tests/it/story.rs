@@ -16,7 +16,13 @@ fn from_a_record_to_an_answer_and_on_to_the_next() {
 
     let ran = world.run(&["resolve", TASK]);
     assert!(ran.stdout.contains("feature-extraction uses org/tiny@v1, dtype q8"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("because record embed was chosen"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(
+            "- record embed was chosen: it is the only one there is, and for task feature-extraction"
+        ),
+        "{}",
+        ran.stdout
+    );
 
     let plan = world.json(&["plan", TASK]);
     assert_eq!(plan["bytes_to_fetch"], plan["total_bytes"]);

@@ -66,7 +66,8 @@ impl Manager {
     /// Makes `selection` installed and in use. If it is already, no request is made.
     ///
     /// What was in use for the same task before stays so until the new model is complete, verified, and, where
-    /// this build can run the task, was loaded once; then it is removed, with the files nothing else uses.
+    /// this build can run the task, was loaded once; then it is removed, with the files nothing else uses, and so
+    /// is every other revision of the new model that nothing uses.
     ///
     /// # Errors
     ///
@@ -180,6 +181,7 @@ impl Manager {
             replaced = Some(format!("{}@{}", before.manifest.model, before.manifest.revision));
             removed.add(self.remove_unused(&before.manifest).await?);
         }
+        removed.add(self.remove_stale(&manifest.name).await?);
         Ok((replaced, removed))
     }
 

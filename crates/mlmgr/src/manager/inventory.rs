@@ -88,6 +88,7 @@ impl Manager {
         let _changing = self.inner.changing.lock().await;
         match target {
             Target::Query(query) => self.remove_usage(&query.to_string()).await,
+            Target::Runtime(name) => self.remove_usage(&super::runtime_files::usage(name)).await,
             Target::Model(model, revision) => {
                 let (model, revision) = (model.to_string(), revision.as_ref().map(ToString::to_string));
                 let goes = |name: &ManifestName| {

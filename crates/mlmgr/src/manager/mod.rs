@@ -72,11 +72,12 @@ impl Manager {
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), mlmgr::Error> {
-    /// use mlmgr::{Input, Manager, RunOptions};
+    /// use mlmgr::{Input, Manager, NoProgress, RunOptions};
     ///
     /// let manager = Manager::open("models")?;
-    /// let engine = manager.ready("feature-extraction", &mlmgr::NoProgress).await?;
-    /// let output = engine.run(&Input::texts(["good morning"]), &RunOptions::default())?;
+    /// let engine = manager.ready("feature-extraction", &NoProgress).await?;
+    /// let texts = Input::Texts(vec!["good morning".to_owned()]);
+    /// let output = engine.run(&texts, &RunOptions::sentence_embedding())?;
     /// println!("{output:?}");
     /// # Ok(())
     /// # }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use blob_store::{BlobStoreExt, Manifest, ManifestName, Reason};
+use blob_store::{BlobStoreExt, GcOptions, Manifest, ManifestName, Reason};
 use content_id::Digest;
 
 use super::{Manager, inventory::Removed};
@@ -25,6 +25,24 @@ impl Manager {
         let mut removed = self.sweep(&manifest).await?;
         removed.models = 1;
         Ok(removed)
+    }
+
+    /// Removes revisions of the same model that nothing uses: what an update that failed left behind.
+    pub(super) async fn remove_stale(&self, current: &ManifestName) -> Result<Removed, Error> {
+        let mut removed = Removed::default();
+        for manifest in self.inner.store.manifests().await? {
+            let name = &manifest.name;
+            if name != current && (&name.hub, &name.model) == (&current.hub, &current.model) {
+                removed.add(self.remove_unused(name).await?);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes what interrupted downloads left behind more than an hour ago; that this may fail is no reason to
+    /// fail anything else.
+    pub(super) async fn collect_garbage(&self) {
+        let _ = self.inner.store.collect_garbage(&GcOptions::new(self.now())).await;
     }
 
     /// Removes those files of `gone` that no manifest names any more.

@@ -69,7 +69,8 @@ impl Manager {
     /// For each use: the new revision is planned, downloaded and verified, loaded once where this build can run
     /// the task, then switched to; engines follow; then the old revision's files go, unless another model has
     /// them too. When any of this fails, the old revision stays in use and the report says why; the other models
-    /// are updated all the same. A revision that moves, such as `main`, is looked up at the hub.
+    /// are updated all the same. A revision that moves, such as `main`, is looked up at the hub. In the end, what
+    /// interrupted downloads left behind more than an hour ago is removed.
     ///
     /// # Errors
     ///
@@ -102,6 +103,7 @@ impl Manager {
             }
             updates.push(update);
         }
+        self.collect_garbage().await;
         Ok(updates)
     }
 

@@ -171,4 +171,6 @@ async fn runtime_files_are_chosen_verified_and_kept() {
     assert!(update.error().is_none(), "{:?}", update.error());
     assert_eq!(&*manager.runtime_bytes("ort.wasm").await.expect("it is installed"), b"runtime 5.11");
     assert_eq!(manager.list().await.expect("the store can be read").len(), 1);
+    manager.remove(&"runtime:ort.wasm".parse().expect("a runtime file")).await.expect("it is installed");
+    assert_eq!(manager.list().await.expect("the store can be read"), []);
 }

@@ -1,6 +1,6 @@
 //! Which record wins, and what is said when none or several do.
 
-use mlmgr::{ErrorKind, Query, Selection, records::Decoded, resolve};
+use mlmgr::{ErrorKind, Query, Selection, Target, records::Decoded, resolve};
 use serde_json::{Value, json};
 
 use crate::records::decoded;
@@ -27,10 +27,7 @@ fn the_only_record_of_a_task_is_taken() {
     assert_eq!(selection.model.to_string(), "a/b");
     assert_eq!(selection.revision.to_string(), "v1");
     assert_eq!(selection.usage, "task:feature-extraction");
-    assert_eq!(
-        selection.why,
-        ["record one was chosen: of 2 records it is the only one for task feature-extraction"]
-    );
+    assert_eq!(selection.why, ["record one was chosen: of 2 it is the only one for task feature-extraction"]);
 }
 
 #[test]
@@ -121,6 +118,20 @@ fn queries_have_a_text_form() {
     {
         let error = text.parse::<Query>().expect_err("it asks for nothing");
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text}");
+    }
+}
+
+#[test]
+fn targets_have_a_text_form() {
+    for text in ["task:t", "org/name", "org/name@v1", "name@main", "runtime:x.wasm"] {
+        let target: Target = text.parse().expect("the text form parses");
+        assert_eq!(target.to_string(), text);
+    }
+    let used = "model:org/name@v1".parse::<Target>().expect("as it is listed");
+    assert_eq!(used.to_string(), "org/name@v1");
+    assert!(matches!("t".parse(), Ok(Target::Query(_))));
+    for text in ["a/b/c", "org/name@", "org/name@../x", "@v1", "a b/c"] {
+        assert_eq!(text.parse::<Target>().expect_err("no target").kind(), ErrorKind::InvalidInput, "{text}");
     }
 }
 

@@ -154,6 +154,41 @@ async fn a_branch_that_moves_is_followed() {
 }
 
 #[tokio::test]
+async fn a_branch_is_kept_where_the_hub_is_down() {
+    let world = World::empty();
+    world.hub.add_model("org/tiny", "main", testkit::onnx::tiny_model());
+    world.settings.set_record(OPTIONS, record("embed", "main"));
+    let manager = world.installed().await;
+    world.hub.stop();
+    let update = update_one(&manager).await;
+    assert_eq!(update.outcome, ModelOutcome::Failed);
+    check_error(
+        &update.error.expect("nobody answers"),
+        ErrorKind::Unavailable,
+        &["org/tiny@main stays in use"],
+    );
+    embed(&manager.engine(TASK).await.expect("it stays")).expect("it runs");
+}
+
+#[tokio::test]
+async fn what_a_failed_update_left_goes_with_the_next_good_one() {
+    let world = World::new();
+    let manager = world.installed().await;
+    let broken = testkit::onnx::tiny_model().into_iter().map(|(path, bytes)| {
+        let bytes = if path == WEIGHTS { b"this is no model".to_vec() } else { bytes };
+        (path, bytes)
+    });
+    world.hub.add_model("org/tiny", "v2", broken);
+    world.settings.set_record(OPTIONS, record("embed", "v2"));
+    assert_eq!(update_one(&manager).await.outcome, ModelOutcome::Failed);
+    world.publish("v3", 7);
+    world.settings.set_record(OPTIONS, record("embed", "v3"));
+    let update = update_one(&manager).await;
+    assert_eq!((update.outcome, update.removed.models), (ModelOutcome::Updated, 2));
+    assert_eq!(manager.list().await.expect("the store can be read").len(), 1);
+}
+
+#[tokio::test]
 async fn a_record_that_goes_away_leaves_the_model() {
     let world = World::new();
     world.settings.set_record(OPTIONS, json!({"id": "other", "taskName": "fill-mask", "modelId": "a/b"}));
