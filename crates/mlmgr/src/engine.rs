@@ -70,6 +70,11 @@ impl Slot {
         self.state.write().unwrap_or_else(PoisonError::into_inner).refused = why;
     }
 
+    /// Returns what is loaded, unless the settings forbid it.
+    pub(crate) fn info(&self) -> Option<EngineInfo> {
+        self.loaded().ok().map(|loaded| loaded.info.clone())
+    }
+
     fn loaded(&self) -> Result<Arc<Loaded>, Error> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         match &state.refused {

@@ -1,6 +1,6 @@
 //! `mlmgr run`: a task on texts.
 
-use mlmgr::{Embedding, EngineInfo, Input, Output as Answer, RunOptions, cosine_similarity};
+use mlmgr::{Embedding, EngineInfo, ErrorKind, Input, Output as Answer, RunOptions, cosine_similarity};
 use serde_json::json;
 
 use super::{Context, object, query, to_json};
@@ -22,7 +22,12 @@ const TITLE: usize = 40;
 pub(super) async fn run(context: &Context<'_>, args: &RunArgs) -> Result<Report, Failure> {
     let query = query(&args.task, &args.choice)?;
     let texts = input::texts(&args.inputs)?;
-    let engine = context.manager.ready(query, &*progress(context.global)).await?;
+    let (engine, how) = match context.manager.engine(&query).await {
+        Err(error) if error.kind() == ErrorKind::NotInstalled => {
+            (context.manager.ready(query, &*progress(context.global)).await?, "")
+        }
+        installed => (installed?, "; it is installed, and no request was made"),
+    };
     let pooling = match args.pooling {
         Pooling::None => mlmgr::Pooling::None,
         Pooling::Mean => mlmgr::Pooling::Mean,
@@ -30,7 +35,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RunArgs) -> Result<Report,
     };
     let options = RunOptions { pooling, normalize: !args.no_normalize, ..RunOptions::default() };
     let info = engine.info()?;
-    context.output.note(&format!("running {}@{}, file {}", info.model, info.revision, info.file));
+    context.output.note(&format!("running {}@{}, file {}{how}", info.model, info.revision, info.file));
     let input = Input::Texts(texts.clone());
     let (answer, options) = compute(engine, input, options).await?;
     let json = json!({

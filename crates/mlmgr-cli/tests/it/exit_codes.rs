@@ -167,18 +167,29 @@ fn models_that_cannot_run_are_8() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_is_130_and_loses_nothing() {
+    interrupted("-INT", 130);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_termination_is_143_and_loses_nothing() {
+    interrupted("-TERM", 143);
+}
+
+/// Sends a signal in the middle of a download.
+#[cfg(unix)]
+fn interrupted(signal: &str, code: i32) {
     let world = World::new();
     world.json(&["sync"]);
     world.hub.fault(Fault::new("*model_quantized.onnx", FaultKind::StallAfter(100)).times(1));
     let mut command = world.command(&["pull", TASK, "--progress", "plain"]);
-    command.stderr(std::process::Stdio::piped());
-    let mut child = command.spawn().expect("the program starts");
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().expect("the program starts");
     let stderr = child.stderr.take().expect("it was piped");
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stderr));
     assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("fetching onnx/"))), "it began");
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let killed = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(killed.expect("kill is there").success());
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(child.wait().expect("it ends").code(), Some(code));
     world.hub.http().release();
     assert_eq!(world.json(&["ls"])["models"], json!([]));
     assert_eq!(world.json(&["run", TASK, TEXT])["engine"]["revision"], "v1");

@@ -27,6 +27,8 @@ fn bad_standard_input_is_refused_before_any_request() {
         assert!(ran.stderr.contains(name), "{}", ran.stderr);
         assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
     }
+    let ran = ran_with(&mut world.command(&["run", TASK]), &vec![b'a'; (16 << 20) + 1]);
+    assert_eq!(ran.code, Some(9), "{ran:?}");
     assert_eq!(world.requests(), 0);
 }
 

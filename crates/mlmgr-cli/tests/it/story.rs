@@ -60,6 +60,8 @@ fn from_a_record_to_an_answer_and_on_to_the_next() {
     world.settings.stop();
     world.hub.stop();
     assert_eq!(world.json(&["run", TASK, TEXT])["output"], second["output"]);
+    let ran = world.run(&["run", TASK, TEXT]);
+    assert!(ran.stderr.contains("it is installed, and no request was made"), "{}", ran.stderr);
     let ran = world.run(&["rm", TASK]);
     assert!(ran.stdout.contains("1 model and"), "{}", ran.stdout);
     assert_eq!(world.json(&["ls"])["models"], serde_json::json!([]));

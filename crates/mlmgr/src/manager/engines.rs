@@ -43,7 +43,7 @@ impl Manager {
         })?;
         self.check_origins(&manifest).await?;
         self.note_use(&manifest).await;
-        if let Some(slot) = self.live_slots(&in_use.pin.name).pop() {
+        if let Some(slot) = self.live_slots(Some(&in_use.pin.name)).pop() {
             return Ok(Engine { slot });
         }
         let loaded = Arc::new(self.load_model(&in_use.selection, &manifest).await?);
@@ -98,6 +98,29 @@ impl Manager {
         self.engine(query).await
     }
 
+    /// Moves the engines that were handed out to what is in use now; returns how many moved. Makes no request.
+    ///
+    /// [`update`](Self::update) and [`pull`](Self::pull) do this by themselves. It is for a program that keeps
+    /// running while another process updates the store they share.
+    ///
+    /// # Errors
+    ///
+    /// As [`engine`](Self::engine) for the first engine that cannot move; it keeps running what it has.
+    pub async fn reload(&self) -> Result<usize, Error> {
+        let mut moved = 0;
+        for slot in self.live_slots(None) {
+            let Some(in_use) = self.in_use(&slot.usage).await? else { continue };
+            let Some(manifest) = self.complete_manifest(&in_use.pin.manifest).await? else { continue };
+            self.check_origins(&manifest).await?;
+            let info = info_of(&in_use.selection, &manifest)?;
+            if slot.info().as_ref() != Some(&info) {
+                slot.replace(Arc::new(self.load_model(&in_use.selection, &manifest).await?));
+                moved += 1;
+            }
+        }
+        Ok(moved)
+    }
+
     /// Loads a model from the store, in a blocking task.
     pub(super) async fn load_model(
         &self,
@@ -109,19 +132,11 @@ impl Manager {
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .with_hint(format!("this program runs models for {}", BACKENDS.join(", "))));
         }
-        let file = weights_file(selection, manifest)?;
+        let info = info_of(selection, manifest)?;
         let files = StoredFiles::open(&self.inner.store, manifest).await?;
-        let task = selection.task.to_string();
+        let task = info.task.clone();
         let options =
-            LoadOptions { onnx_file: file.to_string(), engine: self.inner.engine, ..LoadOptions::default() };
-        let info = EngineInfo {
-            task: task.clone(),
-            hub: manifest.name.hub.clone(),
-            model: manifest.name.model.clone(),
-            revision: manifest.name.revision.clone(),
-            commit: manifest.commit.clone(),
-            file: file.to_string(),
-        };
+            LoadOptions { onnx_file: info.file.clone(), engine: self.inner.engine, ..LoadOptions::default() };
         let load = move || pipelines::load(&task, &files, &options);
         let loaded = tokio::task::spawn_blocking(load).await;
         let loaded = loaded.map_err(|error| {
@@ -133,11 +148,15 @@ impl Manager {
         Ok(Loaded { pipeline, info })
     }
 
-    /// Returns the engines handed out under a name that are still in use.
-    pub(super) fn live_slots(&self, usage: &str) -> Vec<Arc<Slot>> {
+    /// Returns the engines handed out, under a name or all, that are still in use.
+    pub(super) fn live_slots(&self, usage: Option<&str>) -> Vec<Arc<Slot>> {
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|slot| slot.strong_count() != 0);
-        slots.iter().filter_map(std::sync::Weak::upgrade).filter(|slot| slot.usage == usage).collect()
+        slots
+            .iter()
+            .filter_map(std::sync::Weak::upgrade)
+            .filter(|slot| usage.is_none_or(|usage| slot.usage == usage))
+            .collect()
     }
 
     fn new_slot(&self, in_use: InUse, loaded: Arc<Loaded>) -> Arc<Slot> {
@@ -176,6 +195,18 @@ impl Manager {
             let _ = self.inner.store.put_manifest(&manifest, Some(version)).await;
         }
     }
+}
+
+/// Describes what an engine of this selection and manifest has loaded.
+fn info_of(selection: &Selection, manifest: &Manifest) -> Result<EngineInfo, Error> {
+    Ok(EngineInfo {
+        task: selection.task.to_string(),
+        hub: manifest.name.hub.clone(),
+        model: manifest.name.model.clone(),
+        revision: manifest.name.revision.clone(),
+        commit: manifest.commit.clone(),
+        file: weights_file(selection, manifest)?.to_string(),
+    })
 }
 
 /// Returns the file with the weights: what the selection asks for, among the files that are installed.

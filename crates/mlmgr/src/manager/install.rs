@@ -168,7 +168,7 @@ impl Manager {
         pin.other.insert(SELECTION.to_owned(), value);
         let before = self.set_pin(&pin).await?;
         if let Some(loaded) = loaded {
-            for slot in self.live_slots(&selection.usage) {
+            for slot in self.live_slots(Some(&selection.usage)) {
                 slot.replace(Arc::clone(&loaded));
             }
         }

@@ -197,7 +197,7 @@ impl Manager {
         let Some((manifest, _)) = self.inner.store.manifest(&pin.manifest).await? else { return Ok(()) };
         let checked = self.check_origins(&manifest).await;
         let why = checked.as_ref().err().map(Error::chain);
-        for slot in self.live_slots(usage) {
+        for slot in self.live_slots(Some(usage)) {
             slot.refuse(why.clone());
         }
         if checked.is_err() {

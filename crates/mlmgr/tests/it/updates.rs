@@ -41,6 +41,39 @@ async fn a_changed_record_is_followed_and_the_old_files_go() {
 }
 
 #[tokio::test]
+async fn an_update_by_another_process_is_followed_by_reloading() {
+    let world = World::new();
+    world.installed().await;
+    let (here, there) = (world.offline(), world.manager());
+    let engine = here.engine(TASK).await.expect("it is installed");
+    let before = embed(&engine).expect("it runs");
+    assert_eq!(here.reload().await.expect("the store can be read"), 0);
+    world.publish("v2", 7);
+    world.settings.set_record(OPTIONS, record("embed", "v2"));
+    assert_eq!(update_one(&there).await.outcome, ModelOutcome::Updated);
+    assert_eq!(embed(&engine).expect("the old one is still loaded"), before);
+    assert_eq!(here.reload().await.expect("the store can be read"), 1);
+    assert_ne!(embed(&engine).expect("it runs"), before);
+    assert_eq!(engine.info().expect("nothing forbids it").revision, "v2");
+}
+
+#[tokio::test]
+async fn managers_that_pull_at_the_same_time_do_no_harm() {
+    let world = World::new();
+    world.manager().sync().await.expect("the settings are good");
+    let managers = [(); 4].map(|()| world.manager());
+    let pulls = managers.iter().map(async |manager| {
+        let engine = manager.ready(TASK, &NoProgress).await.expect("each of them succeeds");
+        embed(&engine).expect("it runs")
+    });
+    let answers = futures::future::join_all(pulls).await;
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    let models = world.offline().list().await.expect("the store can be read");
+    assert_eq!(models.len(), 1);
+    assert_eq!(models[0].used_by.len(), 1);
+}
+
+#[tokio::test]
 async fn a_run_under_way_does_not_mind_an_update() {
     let world = World::new();
     let manager = world.installed().await;
