@@ -73,7 +73,7 @@ impl Manager {
                     let error = summary.into_result().err().unwrap_or_else(super::settings::never_fetched);
                     return Err(Error::new(
                         error.kind(),
-                        format!("no model is installed for {of}, and no settings are"),
+                        format!("no model is installed for {of}, and the settings were never fetched"),
                     )
                     .with_source(error));
                 }
