@@ -209,14 +209,27 @@ impl Scenario {
         deciding: &[&str],
         addresses: &[(Origin, String)],
     ) {
-        let reply: &Reply = exchange.reply.as_ref().expect("the exchange is over");
+        let reply = exchange.reply.as_ref().expect("the exchange is over");
         let request = &exchange.request;
+        self.push_reply(server, (&request.method, &request.target), reply, addresses);
+        let asked = request.headers.iter().filter(|(name, _)| deciding.contains(&name.as_str()));
+        self.exchanges.last_mut().expect("it was just appended").request_headers = asked.cloned().collect();
+    }
+
+    /// Appends what any server replied to a request, given as method and target.
+    pub fn push_reply(
+        &mut self,
+        server: Origin,
+        (method, target): (&str, &str),
+        reply: &Reply,
+        addresses: &[(Origin, String)],
+    ) {
         let hide = |text: &str| {
             addresses
                 .iter()
                 .fold(text.to_owned(), |text, (origin, url)| text.replace(url, origin.placeholder()))
         };
-        let head = request.method == "HEAD";
+        let head = method == "HEAD";
         let kept = |name: &str| {
             !ADDED_BY_SERVERS.contains(&name.to_ascii_lowercase().as_str())
                 || (head && name.eq_ignore_ascii_case("content-length"))
@@ -232,13 +245,11 @@ impl Scenario {
         if head && reply.get("content-length").is_none() {
             headers.push(("content-length".to_owned(), reply.body.len().to_string()));
         }
-        let asked = request.headers.iter().filter(|(name, _)| deciding.contains(&name.as_str()));
-        let asked: BTreeMap<String, String> = asked.cloned().collect();
         self.exchanges.push(Recorded {
             server,
-            method: request.method.clone(),
-            target: request.target.clone(),
-            request_headers: asked,
+            method: method.to_owned(),
+            target: target.to_owned(),
+            request_headers: BTreeMap::new(),
             status: reply.status,
             headers,
             body,
