@@ -41,6 +41,20 @@ async fn a_changed_record_is_followed_and_the_old_files_go() {
 }
 
 #[tokio::test]
+async fn a_record_that_names_another_model_is_followed_and_the_old_one_goes() {
+    let world = World::new();
+    let manager = world.installed().await;
+    world.hub.add_model("org/other", "v1", testkit::onnx::tiny_model_with_seed(7));
+    let mut other = record("embed", "v1");
+    other["modelId"] = "org/other".into();
+    world.settings.set_record(OPTIONS, other);
+    let update = update_one(&manager).await;
+    assert_eq!((update.to.as_str(), update.removed.models), ("org/other@v1", 1), "{:?}", update.error);
+    assert!(!digests_under(&world.store("store")).contains(&digest_of(None, WEIGHTS)));
+    embed(&manager.engine(TASK).await.expect("it is installed")).expect("it runs");
+}
+
+#[tokio::test]
 async fn an_update_by_another_process_is_followed_by_reloading() {
     let world = World::new();
     world.installed().await;
