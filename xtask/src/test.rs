@@ -77,7 +77,7 @@ fn steps() -> Vec<Step> {
         cargo("format", &["fmt", "--all", "--check"]),
         Step { name: "tidy", action: Action::Own(tidy::run) },
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
-        cargo("tests", &["test", "--workspace", "--locked"]),
+        cargo("tests", &["test", "--workspace", "--locked", "--no-fail-fast"]),
         Step { name: "recorded exchanges", action: Action::Own(fixtures::check) },
         Step { name: "examples", action: Action::Own(examples::run) },
         Step { name: "documented commands", action: Action::Own(documented_commands) },
@@ -131,7 +131,7 @@ fn reference_engine() -> Vec<Step> {
             name: "reference engine: clippy",
             action: with(&["clippy", "--all-targets", "--locked"], &["--", "-D", "warnings"]),
         },
-        Step { name: "reference engine: tests", action: with(&["test", "--locked"], &[]) },
+        Step { name: "reference engine: tests", action: with(&["test", "--locked", "--no-fail-fast"], &[]) },
     ]
 }
 
