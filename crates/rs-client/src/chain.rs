@@ -62,13 +62,13 @@ impl Leaf {
         .map_err(|error| refuse(error, at))?;
         let name = ServerName::try_from(trust.signer.as_str()).map_err(|error| {
             let message = format!("{:?} is not a name that a certificate can have", trust.signer);
-            Error::in_chain(Problem::Name, message).because(error)
+            Error::in_chain(Problem::Name, message).with_source(error)
         })?;
         leaf.verify_is_valid_for_subject_name(&name).map_err(|error| {
             let names: Vec<&str> = leaf.valid_dns_names().take(4).collect();
             let message =
                 format!("the signing certificate is for {}, not for {}", names.join(", "), trust.signer);
-            Error::in_chain(Problem::Name, message).because(error)
+            Error::in_chain(Problem::Name, message).with_source(error)
         })?;
         let Some(key) = x509::p384_key(leaf.subject_public_key_info().as_ref()) else {
             return Err(Error::in_chain(Problem::Key, "the signing certificate's key is not a P-384 key"));
@@ -83,7 +83,7 @@ fn parse(pem: &str, limits: &Limits) -> Result<Vec<CertificateDer<'static>>, Err
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let certificate = certificate.map_err(|error| {
             Error::in_chain(Problem::Malformed, "the certificate chain is not a PEM file")
-                .because(format!("{error:?}"))
+                .with_source(format!("{error:?}"))
         })?;
         if certificates.len() == limits.chain_certificates {
             let message = format!("the certificate chain has more than {} certificates", certificates.len());
@@ -151,5 +151,5 @@ fn refuse(error: webpki::Error, at: SystemTime) -> Error {
         }
         _ => (Problem::Malformed, "the certificate chain cannot be read".into()),
     };
-    Error::in_chain(problem, message).because(error)
+    Error::in_chain(problem, message).with_source(error)
 }

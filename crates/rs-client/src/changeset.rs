@@ -40,7 +40,7 @@ impl Changeset {
             changes: Vec<Map<String, Value>>,
         }
         let Wire { timestamp, metadata, changes } = serde_json::from_slice(json).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "the server's answer is not a changeset").because(error)
+            Error::new(ErrorKind::Protocol, "the server's answer is not a changeset").with_source(error)
         })?;
         if changes.len() > limits.records {
             let message = format!("{} changes are more than the {} allowed", changes.len(), limits.records);

@@ -181,7 +181,7 @@ impl Client {
     pub async fn reset(&self, name: &CollectionName) -> Result<(), Error> {
         let _committing = self.committing.lock().await;
         self.storage.remove(&state::key(&self.server, name)).await.map_err(|error| {
-            Error::new(ErrorKind::Storage, "could not remove the local copy").because(error).of(name)
+            Error::new(ErrorKind::Storage, "could not remove the local copy").with_source(error).of(name)
         })
     }
 
@@ -194,10 +194,9 @@ impl Client {
     }
 
     async fn stored(&self, name: &CollectionName) -> Result<Option<bytes::Bytes>, Error> {
-        self.storage
-            .load(&state::key(&self.server, name))
-            .await
-            .map_err(|error| Error::new(ErrorKind::Storage, "could not read the local copy").because(error))
+        self.storage.load(&state::key(&self.server, name)).await.map_err(|error| {
+            Error::new(ErrorKind::Storage, "could not read the local copy").with_source(error)
+        })
     }
 
     /// Remembers a chain that something verified with.

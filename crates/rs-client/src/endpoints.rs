@@ -59,13 +59,13 @@ pub(crate) fn under(server: &Server, base: &str, location: &str) -> Result<Url, 
         return Err(refuse("that is not a path below its base"));
     }
     let base = Url::parse(&format!("{}/", base.trim_end_matches('/'))).map_err(|error| {
-        Error::new(ErrorKind::Protocol, "the server names no proper base address").because(error)
+        Error::new(ErrorKind::Protocol, "the server names no proper base address").with_source(error)
     })?;
     if !server.may_refer_to(&base) || base.query().is_some() || base.fragment().is_some() {
         return Err(refuse("below an address that is not to be used"));
     }
     let url = Url::parse(&format!("{base}{plain}"))
-        .map_err(|error| refuse("that makes no address").because(error))?;
+        .map_err(|error| refuse("that makes no address").with_source(error))?;
     if url.origin() != base.origin() || !url.path().starts_with(base.path()) {
         return Err(refuse("outside its base"));
     }

@@ -101,10 +101,10 @@ impl Error {
             _ => ErrorKind::Unavailable,
         };
         let retry_after = source.retry_after();
-        Self { retry_after, ..Self::new(kind, format!("could not get {what}")).because(source) }
+        Self { retry_after, ..Self::new(kind, format!("could not get {what}")).with_source(source) }
     }
 
-    pub(crate) fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -114,7 +114,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn wait(mut self, time: Duration) -> Self {
+    pub(crate) fn with_retry_after(mut self, time: Duration) -> Self {
         self.retry_after = Some(time);
         self
     }

@@ -81,7 +81,7 @@ impl Record {
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         T::deserialize(&self.fields).map_err(|error| {
             Error::new(ErrorKind::Protocol, format!("record {} has unexpected fields", self.id))
-                .because(error)
+                .with_source(error)
         })
     }
 
@@ -106,7 +106,7 @@ impl Record {
         };
         let Described { location, hash, size, filename, mimetype } = described.map_err(|error| {
             Error::new(ErrorKind::Protocol, format!("record {} describes no proper attachment", self.id))
-                .because(error)
+                .with_source(error)
         })?;
         Ok(Some(Attachment { location, content: ContentId::new(hash, size), filename, mimetype }))
     }

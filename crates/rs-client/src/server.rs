@@ -55,10 +55,8 @@ impl FromStr for RootHash {
         let digits: String = text.chars().filter(|digit| *digit != ':').collect();
         match digits.to_ascii_lowercase().parse() {
             Ok(digest) => Ok(Self(digest)),
-            Err(error) => {
-                Err(Error::new(ErrorKind::Protocol, "this is not the hash of a root certificate")
-                    .because(error))
-            }
+            Err(error) => Err(Error::new(ErrorKind::Protocol, "this is not the hash of a root certificate")
+                .with_source(error)),
         }
     }
 }

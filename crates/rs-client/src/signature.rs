@@ -24,7 +24,7 @@ impl Signature {
     /// Reads a signature from URL-safe base64.
     pub(crate) fn new(signature: &str, x5u: &str) -> Result<Self, Error> {
         let refuse = || Error::new(ErrorKind::Untrusted, "a signature is not the base64 of 96 bytes");
-        let bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|error| refuse().because(error))?;
+        let bytes = URL_SAFE_NO_PAD.decode(signature).map_err(|error| refuse().with_source(error))?;
         let bytes = bytes.try_into().map_err(|_| refuse())?;
         Ok(Self { bytes, x5u: x5u.to_owned() })
     }

@@ -67,7 +67,9 @@ pub(crate) fn write(server: &Server, verified: &Verified<Collection>) -> Result<
     };
     match serde_json::to_vec(&state) {
         Ok(state) => Ok(state.into()),
-        Err(error) => Err(Error::new(ErrorKind::Storage, "the local copy cannot be written").because(error)),
+        Err(error) => {
+            Err(Error::new(ErrorKind::Storage, "the local copy cannot be written").with_source(error))
+        }
     }
 }
 
@@ -83,10 +85,10 @@ pub(crate) fn read(
     limits: &Limits,
 ) -> Result<Verified<Collection>, Error> {
     let damaged = || Error::new(ErrorKind::Corrupt, "the local copy is damaged; sync to replace it");
-    let read: Read = serde_json::from_slice(state).map_err(|error| damaged().because(error))?;
+    let read: Read = serde_json::from_slice(state).map_err(|error| damaged().with_source(error))?;
     let of = (read.server.as_str(), read.bucket.as_str(), read.collection.as_str());
     if read.format != FORMAT || of != (server.url().as_str(), name.bucket(), name.collection()) {
-        return Err(damaged().because("it is of another collection or format"));
+        return Err(damaged().with_source("it is of another collection or format"));
     }
     let verify = || {
         let mut collection = Collection {
@@ -106,7 +108,7 @@ pub(crate) fn read(
             candidate.check(&signature, &Arc::from(read.chain), &server.trust(name), at, limits)?;
         candidate.seal(evidence)
     };
-    verify().map_err(|error| damaged().because(error))
+    verify().map_err(|error| damaged().with_source(error))
 }
 
 /// Reads the timestamp of a local copy, unverified; [`None`] where it cannot be read.

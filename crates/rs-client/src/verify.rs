@@ -68,8 +68,9 @@ impl Candidate {
         let at = clock::at(clock::seconds(at));
         let leaf = Leaf::check(chain, trust, at, limits)?;
         let refuse = || Error::new(ErrorKind::Untrusted, "the signature does not match the records");
-        let parsed = P384Signature::from_slice(&signature.bytes).map_err(|error| refuse().because(error))?;
-        leaf.key.verify_prehash(self.digest.bytes(), &parsed).map_err(|error| refuse().because(error))?;
+        let parsed =
+            P384Signature::from_slice(&signature.bytes).map_err(|error| refuse().with_source(error))?;
+        leaf.key.verify_prehash(self.digest.bytes(), &parsed).map_err(|error| refuse().with_source(error))?;
         Ok(Evidence {
             digest: self.digest.clone(),
             signature: signature.clone(),

@@ -37,11 +37,11 @@ impl Client {
         let url = endpoints::under(&self.server, info.attachments()?, &attachment.location)?;
         let what = format!("the attachment {:?}", attachment.filename);
         let response = self.get(url, expected.size, &what).await.map_err(|error| match error.kind() {
-            ErrorKind::TooLarge => mismatch(&what, expected, None).because(error),
+            ErrorKind::TooLarge => mismatch(&what, expected, None).with_source(error),
             _ => error,
         })?;
         let body = response.body.map_err(move |error| match error.kind() {
-            transport::ErrorKind::TooLarge => mismatch(&what, expected, None).because(error),
+            transport::ErrorKind::TooLarge => mismatch(&what, expected, None).with_source(error),
             _ => Error::in_transport(&what, error),
         });
         let what = format!("the attachment {:?}", attachment.filename);
@@ -63,7 +63,7 @@ impl Client {
         let mut stream = self.attachment(attachment).await?;
         let failed = |error| {
             let message = format!("could not write the attachment {:?}", attachment.filename);
-            Error::new(ErrorKind::Storage, message).because(error)
+            Error::new(ErrorKind::Storage, message).with_source(error)
         };
         while let Some(piece) = stream.try_next().await? {
             sink.write_all(&piece).map_err(failed)?;

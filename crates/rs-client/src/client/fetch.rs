@@ -64,7 +64,7 @@ impl Client {
         let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
         let info: ServerInfo = serde_json::from_slice(&body).map_err(|error| {
             Error::new(ErrorKind::Protocol, "the server's description of itself cannot be read")
-                .because(error)
+                .with_source(error)
         })?;
         let info = Arc::new(info);
         self.memory().info = Some(Arc::clone(&info));
@@ -91,7 +91,7 @@ impl Client {
         let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
         let list: List = serde_json::from_slice(&body).map_err(|error| {
             Error::new(ErrorKind::Protocol, "the server's list of changed collections cannot be read")
-                .because(error)
+                .with_source(error)
         })?;
         let entries = list.changes.into_iter();
         Ok(entries.map(|entry| ((entry.bucket, entry.collection), entry.last_modified)).collect())
@@ -153,7 +153,7 @@ impl Client {
             Ok(pem) => Ok(Arc::from(pem)),
             Err(error) => {
                 let message = "the certificate chain is not a PEM file";
-                Err(Error::in_chain(crate::CertificateProblem::Malformed, message).because(error))
+                Err(Error::in_chain(crate::CertificateProblem::Malformed, message).with_source(error))
             }
         }
     }

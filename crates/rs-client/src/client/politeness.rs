@@ -68,7 +68,7 @@ impl Politeness {
         // A clock that was set back must not make the wait longer than the server could ask for.
         let left = left.min(self.longest);
         let message = format!("the server asked to wait; {} s are left", left.as_secs().max(1));
-        Err(Error::new(ErrorKind::Backoff, message).wait(left))
+        Err(Error::new(ErrorKind::Backoff, message).with_retry_after(left))
     }
 
     fn end(&self, wait: Duration, now: SystemTime) -> SystemTime {

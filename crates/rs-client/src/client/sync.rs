@@ -235,7 +235,7 @@ impl Client {
             return Ok(SyncReport::new(Outcome::Updated, old.as_ref(), newer));
         }
         self.storage.commit(&state::key(&self.server, name), state).await.map_err(|error| {
-            Error::new(ErrorKind::Storage, "could not write the local copy").because(error)
+            Error::new(ErrorKind::Storage, "could not write the local copy").with_source(error)
         })?;
         let outcome = match &old {
             Some(old) if old.timestamp == new.timestamp => Outcome::SignatureRefreshed,
