@@ -53,11 +53,14 @@ struct About {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        let detail = Some(detail.into().into());
-        Self { kind, about: None, path: None, detail, retry_after: None, passing: false, source: None }
+        Self::plain(kind).with_detail(detail)
     }
 
-    /// Wraps a failed request; `passing` says that nothing else will repeat it.
+    fn plain(kind: ErrorKind) -> Self {
+        Self { kind, about: None, path: None, detail: None, retry_after: None, passing: false, source: None }
+    }
+
+    /// Wraps a failed request, which the transport has repeated as often as it makes sense.
     pub(crate) fn request(error: transport::Error) -> Self {
         use transport::ErrorKind as Kind;
         let kind = match error.kind() {
@@ -68,15 +71,7 @@ impl Error {
             Kind::Redirect | Kind::Protocol => ErrorKind::Protocol,
             _ => ErrorKind::Unavailable,
         };
-        Self {
-            kind,
-            about: None,
-            path: None,
-            detail: None,
-            retry_after: error.retry_after(),
-            passing: false,
-            source: Some(error.into()),
-        }
+        Self { retry_after: error.retry_after(), ..Self::plain(kind).with_source(error) }
     }
 
     /// Wraps a failed body: the transport repeats none of those.
@@ -94,15 +89,7 @@ impl Error {
             Kind::TooLarge => ErrorKind::TooLarge,
             _ => ErrorKind::Storage,
         };
-        Self {
-            kind,
-            about: None,
-            path: None,
-            detail: None,
-            retry_after: None,
-            passing: kind == ErrorKind::Mismatch,
-            source: Some(error.into()),
-        }
+        Self { passing: kind == ErrorKind::Mismatch, ..Self::plain(kind).with_source(error) }
     }
 
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
@@ -163,7 +150,7 @@ impl Error {
         self.retry_after
     }
 
-    /// Returns what can be done about it: a lower-case phrase.
+    /// Returns what can be done about it: a lower-case phrase, which the text of the error leaves out.
     pub fn advice(&self) -> &'static str {
         match self.kind {
             ErrorKind::Unavailable => "check the network, or try again later",
@@ -205,10 +192,10 @@ impl fmt::Display for Error {
             Some(about) => write!(f, "{}@{} from {}: {what}", about.model, about.revision, about.hub)?,
             None => write!(f, "a model: {what}")?,
         }
-        if let Some(detail) = &self.detail {
-            write!(f, ": {detail}")?;
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
         }
-        write!(f, " ({})", self.advice())
     }
 }
 
