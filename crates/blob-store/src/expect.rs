@@ -1,8 +1,19 @@
-//! What a stage checks while bytes arrive, the same on every backend.
+//! What is checked before bytes are read and while they arrive, the same on every backend.
+
+use std::ops::Range;
 
 use content_id::ContentId;
 
 use crate::{Error, ErrorKind, Expected, Limits};
+
+/// Checks that `range` lies inside the blob.
+pub(crate) fn check_range(id: ContentId, range: &Range<u64>) -> Result<(), Error> {
+    if range.end < range.start || id.size < range.end {
+        let detail = format!("bytes {} to {} of {}", range.start, range.end, id.size);
+        return Err(Error::blob(ErrorKind::Invalid, "read", id).with_detail(detail));
+    }
+    Ok(())
+}
 
 /// Counts what arrives and compares it with what was expected.
 #[derive(Clone, Debug)]

@@ -60,7 +60,8 @@ impl GcOptions {
         Self { now, grace: Duration::from_secs(3600), dry_run: false, keep_unpinned_manifests: true }
     }
 
-    /// Sets the grace period. Zero is only safe when nobody else uses the store.
+    /// Sets the grace period. With zero, downloads that are under way lose what they have written and fail; what a
+    /// manifest names is safe all the same.
     #[must_use]
     pub const fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::SystemTime};
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
 
-use crate::{Document, DocumentKey, Error, ErrorKind, Version};
+use crate::{Document, DocumentKey, Error, ErrorKind, Limits, Version};
 
 /// Generations that stay; see [`is_settled`].
 pub(crate) const KEPT: u64 = 16;
@@ -20,6 +20,18 @@ pub(crate) const READ_ATTEMPTS: u32 = 32;
 pub(crate) const FRAME: u64 = HEAD.len() as u64 + 64 + 1;
 
 const HEAD: &str = "blob-store document 1 sha256:";
+
+/// Checks that `content` may become a document.
+pub(crate) fn check_content(key: &DocumentKey, content: &[u8], limits: Limits) -> Result<(), Error> {
+    if content.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, "write", key).with_detail("a document is not empty"));
+    }
+    if limits.document_bytes < content.len() as u64 {
+        let detail = format!("{} bytes, at most {} allowed", content.len(), limits.document_bytes);
+        return Err(Error::new(ErrorKind::TooLarge, "write", key).with_detail(detail));
+    }
+    Ok(())
+}
 
 /// Returns the stored form of a document: a line with the digest of the content, then the content.
 ///

@@ -111,8 +111,8 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// `Damaged`, with the [`version`](Error::version) that [`put_document`](Self::put_document) and
-    /// [`remove_document`](Self::remove_document) take to get rid of it; `Conflict` if it changed too often
-    /// while being read; `TooLarge`; `Backend`.
+    /// [`remove_document`](Self::remove_document) take to get rid of it, also for one that is larger than the
+    /// limits; `Conflict` if it changed too often while being read; `Backend`.
     async fn document(&self, key: &DocumentKey) -> Result<Option<Document>, Error>;
 
     /// Writes a document, if it is still in version `expected` (`None`: not there). Of several writers with the

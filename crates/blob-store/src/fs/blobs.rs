@@ -14,7 +14,9 @@ use content_id::{ContentId, Digest};
 use futures::stream;
 
 use super::layout::{Layout, is_absent, open_file};
-use crate::{BlobInfo, ByteStream, Error, ErrorKind, Quarantined, Reason, blocking::run, layout};
+use crate::{
+    BlobInfo, ByteStream, Error, ErrorKind, Quarantined, Reason, blocking::run, expect::check_range, layout,
+};
 
 /// Bytes read in one go.
 const PIECE: u64 = 512 << 10;
@@ -67,10 +69,7 @@ pub(super) fn confirm(layout: &Layout, ids: Vec<ContentId>) -> Result<Vec<Conten
 }
 
 pub(super) async fn read(layout: Arc<Layout>, id: ContentId, range: Range<u64>) -> Result<ByteStream, Error> {
-    if range.end < range.start || id.size < range.end {
-        let detail = format!("bytes {} to {} of {}", range.start, range.end, id.size);
-        return Err(Error::blob(ErrorKind::Invalid, "read", id).with_detail(detail));
-    }
+    check_range(id, &range)?;
     let start = range.start;
     let file = run(move || open(&layout, id, start)).await?;
     let pieces = stream::try_unfold((file, range), move |(mut file, range)| async move {

@@ -15,7 +15,8 @@ use super::layout::{Layout, is_absent, open_file, read_only_file};
 use crate::{
     Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Version,
     generation::{
-        FRAME, Generation, READ_ATTEMPTS, frame, generation_name, is_settled, parse_generation, superseded,
+        FRAME, Generation, READ_ATTEMPTS, check_content, frame, generation_name, is_settled,
+        parse_generation, superseded,
     },
     layout,
 };
@@ -48,14 +49,7 @@ pub(super) fn put(
     content: &Bytes,
     expected: Option<Version>,
 ) -> Result<Version, Error> {
-    if content.is_empty() {
-        return Err(Error::new(ErrorKind::Invalid, "write", key).with_detail("a document is not empty"));
-    }
-    let limit = layout.options().limits.document_bytes;
-    if limit < content.len() as u64 {
-        let detail = format!("{} bytes, at most {limit} allowed", content.len());
-        return Err(Error::new(ErrorKind::TooLarge, "write", key).with_detail(detail));
-    }
+    check_content(key, content, layout.options().limits)?;
     write(layout, key, content, expected)
 }
 

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
 use super::{About, about, blob, is_absent};
-use crate::{BlobInfo, ByteStream, Error, ErrorKind, Quarantined, layout};
+use crate::{BlobInfo, ByteStream, Error, ErrorKind, Quarantined, expect::check_range, layout};
 
 /// Requests made at the same time.
 pub(super) const CONCURRENT: usize = 16;
@@ -55,11 +55,8 @@ pub(super) async fn read(
     id: ContentId,
     range: Range<u64>,
 ) -> Result<ByteStream, Error> {
+    check_range(id, &range)?;
     let about = move || blob("read", id.digest);
-    if range.end < range.start || id.size < range.end {
-        let detail = format!("bytes {} to {} of {}", range.start, range.end, id.size);
-        return Err(about().error(ErrorKind::Invalid).with_detail(detail));
-    }
     let wrong_size = move |size: u64| {
         about().error(ErrorKind::Damaged).with_detail(format!("{size} bytes instead of {}", id.size))
     };

@@ -15,7 +15,8 @@ use super::{about, blobs::CONCURRENT, is_absent};
 use crate::{
     Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Limits, Version,
     generation::{
-        FRAME, Generation, READ_ATTEMPTS, frame, generation_name, is_settled, parse_generation, superseded,
+        FRAME, Generation, READ_ATTEMPTS, check_content, frame, generation_name, is_settled,
+        parse_generation, superseded,
     },
 };
 
@@ -67,13 +68,7 @@ pub(super) async fn put(
     content: &Bytes,
     expected: Option<Version>,
 ) -> Result<Version, Error> {
-    if content.is_empty() {
-        return Err(Error::new(ErrorKind::Invalid, "write", key).with_detail("a document is not empty"));
-    }
-    if limits.document_bytes < content.len() as u64 {
-        let detail = format!("{} bytes, at most {} allowed", content.len(), limits.document_bytes);
-        return Err(Error::new(ErrorKind::TooLarge, "write", key).with_detail(detail));
-    }
+    check_content(key, content, limits)?;
     write(objects, limits, key, content, expected).await
 }
 
