@@ -40,7 +40,8 @@ const PUBLIC_HEADERS: [&str; 8] = [
 ///   limit holds for the unpacked bytes. An answer in another encoding is refused.
 /// - An announced length that is over the limit is refused before the body; a body that is shorter than
 ///   announced ends with [`ErrorKind::Unreachable`].
-/// - Neither cookies nor environment variables are read, and nothing is retried.
+/// - No cookies are kept and nothing is retried. Environment variables are read only where the options ask for it
+///   ([`Proxy::System`]).
 ///
 /// Connections are made, and the system's roots are read, when the first request is sent. It needs a tokio
 /// runtime with time and I/O around it.

@@ -98,7 +98,8 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// As the body: [`ErrorKind::Unreachable`], [`ErrorKind::Timeout`] or [`ErrorKind::TooLarge`].
+    /// As the body: [`ErrorKind::Unreachable`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`], or
+    /// [`ErrorKind::Protocol`] where what was compressed cannot be unpacked.
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let Some(first) = self.body.try_next().await? else { return Ok(Bytes::new()) };
         let Some(second) = self.body.try_next().await? else { return Ok(first) };
