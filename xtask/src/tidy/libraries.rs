@@ -9,6 +9,18 @@ const NOT_LIBRARIES: [&str; 2] = ["mlmgr-cli", "testkit"];
 /// Crates that only compute.
 const PURE: [&str; 2] = ["content-id", "hub-layout"];
 
+/// Files of other crates that only compute: merging settings, and choosing among records.
+const PURE_FILES: [&str; 8] = [
+    "crates/mlmgr/src/records.rs",
+    "crates/mlmgr/src/resolve.rs",
+    "crates/mlmgr/src/rules.rs",
+    "crates/mlmgr/src/runtimes.rs",
+    "crates/mlmgr/src/version.rs",
+    "crates/rs-client/src/canonical.rs",
+    "crates/rs-client/src/changeset.rs",
+    "crates/rs-client/src/collection.rs",
+];
+
 /// The one file that may hold unsafe code.
 const UNSAFE: &str = "crates/runtime/src/mapped.rs";
 
@@ -24,7 +36,7 @@ const PROGRAMS_ONLY: [(&str, &str); 8] = [
     ("process::exit", "ends the process"),
 ];
 
-/// What a pure crate leaves to the crates above it.
+/// What a pure crate or file leaves to others.
 const IMPURE: [(&str, &str); 6] = [
     ("std::fs", "does I/O"),
     ("std::net", "does I/O"),
@@ -34,7 +46,7 @@ const IMPURE: [(&str, &str); 6] = [
     ("Instant::now", "reads the clock"),
 ];
 
-/// Libraries read no environment, print nothing, start no runtime; pure crates do no I/O.
+/// Libraries read no environment, print nothing, start no runtime; pure crates and files do no I/O.
 pub(super) fn restraint(repo: &Repo) -> Problems {
     let mut problems = Problems::new();
     for (path, text) in repo.texts(".rs") {
@@ -44,7 +56,7 @@ pub(super) fn restraint(repo: &Repo) -> Problems {
             continue;
         }
         let mut forbidden = PROGRAMS_ONLY.to_vec();
-        if PURE.contains(&name) {
+        if PURE.contains(&name) || PURE_FILES.contains(&path) {
             forbidden.extend(IMPURE);
         }
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
@@ -55,6 +67,12 @@ pub(super) fn restraint(repo: &Repo) -> Problems {
             }
         }
     }
+    let gone = |path: &&str| {
+        repo.packages.iter().any(|it| path.starts_with(&format!("{}/", it.folder()))) && !repo.exists(path)
+    };
+    problems.extend(PURE_FILES.into_iter().filter(gone).map(|path| {
+        format!("{path} is gone, and with it the check that it does no I/O; see xtask/src/tidy/libraries.rs")
+    }));
     problems
 }
 

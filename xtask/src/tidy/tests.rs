@@ -221,6 +221,10 @@ fn a_library_that_does_what_programs_do_is_found() {
         add(repo, "crates/hub-layout/examples/show.rs", "//! Shows.\n");
         append(repo, "crates/hub-layout/src/part.rs", "use std::fs;\n");
     });
+    found("src/collection.rs:3: a library that reads the clock", |repo| {
+        let text = "//! Merges.\nmod collection;\nlet now = SystemTime::now();\n";
+        add(repo, "crates/rs-client/src/collection.rs", text);
+    });
 }
 
 #[test]
