@@ -107,6 +107,7 @@ impl Stage {
             ),
             ("keep_a_file", Vec::new()),
             ("run_onnx", vec![weights]),
+            ("token_vectors", Vec::new()),
             ("urls", Vec::new()),
         ])
     }
