@@ -15,8 +15,17 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Measured {
     /// Milliseconds from start to end.
     pub(crate) wall_ms: f64,
-    /// Peak resident memory in MiB, where the system tells.
-    pub(crate) peak_mib: Option<f64>,
+    /// What the system counted, where it tells.
+    pub(crate) usage: Option<Usage>,
+}
+
+/// What the operating system counted for a program that has ended.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Usage {
+    /// Processor time in milliseconds, user and system, of all threads.
+    pub(crate) cpu_ms: f64,
+    /// Peak resident memory in MiB.
+    pub(crate) peak_mib: f64,
 }
 
 /// Measures `command` through a fresh process; it must succeed.
@@ -51,21 +60,26 @@ pub(crate) fn run_measured(arguments: &[String]) -> Result<(), String> {
     if !status.success() {
         return Err(format!("{program} ended with {status}"));
     }
-    let measured = Measured { wall_ms, peak_mib: peak_mib() };
+    let measured = Measured { wall_ms, usage: usage() };
     println!("{}", serde_json::to_string(&measured).map_err(|error| error.to_string())?);
     Ok(())
 }
 
-/// Peak memory of the children that have ended: there was one.
+/// The children that have ended: there was one.
 #[cfg(unix)]
-fn peak_mib() -> Option<f64> {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).ok()?;
+fn usage() -> Option<Usage> {
+    use nix::sys::{
+        resource::{UsageWho, getrusage},
+        time::TimeValLike,
+    };
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+    let cpu = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     // Linux counts KiB, macOS bytes.
     let unit = if cfg!(target_os = "macos") { 1.0 } else { 1024.0 };
-    Some(usage.max_rss() as f64 * unit / f64::from(1 << 20))
+    Some(Usage { cpu_ms: cpu as f64 / 1000.0, peak_mib: usage.max_rss() as f64 * unit / f64::from(1 << 20) })
 }
 
 #[cfg(not(unix))]
-fn peak_mib() -> Option<f64> {
+fn usage() -> Option<Usage> {
     None
 }

@@ -46,10 +46,13 @@ pub(crate) fn run() -> Result<(), String> {
 fn rows_of(rows: &mut Vec<Row>, name: &str, runs: &[Measured]) {
     let wall = median(runs.iter().map(|run| run.wall_ms).collect());
     rows.push(Row::plain(format!("{name}: time"), wall, "ms"));
-    let peaks: Vec<f64> = runs.iter().filter_map(|run| run.peak_mib).collect();
-    if peaks.is_empty() {
-        println!("SKIPPED: peak memory: this system does not tell it");
-    } else {
-        rows.push(Row::plain(format!("{name}: peak memory"), median(peaks), "MiB"));
+    let usages: Vec<_> = runs.iter().filter_map(|run| run.usage).collect();
+    if usages.is_empty() {
+        println!("SKIPPED: processor time and peak memory: this system does not tell them");
+        return;
     }
+    let cpu = median(usages.iter().map(|usage| usage.cpu_ms).collect());
+    rows.push(Row::plain(format!("{name}: processor time"), cpu, "ms"));
+    let peak = median(usages.iter().map(|usage| usage.peak_mib).collect());
+    rows.push(Row::plain(format!("{name}: peak memory"), peak, "MiB"));
 }
