@@ -114,7 +114,7 @@ impl UrlRules {
     }
 
     /// Allows every `http` and `https` URL that no rule denies: no protection against a wrong record.
-    pub fn dangerous_allow_all_but(deny: Vec<UrlPrefix>) -> Self {
+    pub fn dangerously_allow_all_but(deny: Vec<UrlPrefix>) -> Self {
         Self { allow: Vec::new(), deny, allow_all: true }
     }
 

@@ -93,7 +93,8 @@ impl Engine {
     ///
     /// [`ErrorKind::InvalidInput`] for an input the task cannot take, such as an empty one;
     /// [`ErrorKind::LimitExceeded`]; [`ErrorKind::Denied`] if an update found that the settings forbid the model
-    /// now; [`ErrorKind::Failed`] if the model cannot be computed on this input.
+    /// now; [`ErrorKind::Failed`] if the model cannot be computed on this input; [`ErrorKind::InvalidModel`] or
+    /// [`ErrorKind::Unsupported`] if that shows what is wrong with the model itself.
     pub fn run(&self, input: &Input, options: &RunOptions) -> Result<Output, Error> {
         let loaded = self.slot.loaded()?;
         loaded.pipeline.run(input, options).map_err(|error| {

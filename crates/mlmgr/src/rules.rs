@@ -37,7 +37,7 @@ impl Rules {
             }
         }
         let rules =
-            if any_hub { UrlRules::dangerous_allow_all_but(deny) } else { UrlRules::new(allow, deny) };
+            if any_hub { UrlRules::dangerously_allow_all_but(deny) } else { UrlRules::new(allow, deny) };
         Self {
             empty: records.records.is_empty(),
             rules,

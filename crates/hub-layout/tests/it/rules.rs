@@ -101,7 +101,7 @@ fn the_loopback_is_allowed_unless_denied() {
 #[test]
 fn everything_but() {
     let deny: UrlPrefix = "https://hub.example/evil/".parse().expect("a valid prefix");
-    let rules = UrlRules::dangerous_allow_all_but(vec![deny]);
+    let rules = UrlRules::dangerously_allow_all_but(vec![deny]);
     assert_eq!(rejection(&rules, "https://other.example/x"), None);
     assert_eq!(rejection(&rules, "https://hub.example/evil/x"), DENIED);
     assert_eq!(rejection(&rules, "https://me@other.example/x"), NOT_ALLOWED);

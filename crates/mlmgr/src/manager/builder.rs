@@ -139,7 +139,7 @@ impl ManagerBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if there is no place for models or settings, [`ErrorKind::Storage`] if it cannot
-    /// be used, [`ErrorKind::Failed`] if the system's certificates cannot be read.
+    /// be used, [`ErrorKind::Unsupported`] if a newer program made the store.
     pub fn build(self) -> Result<Manager, Error> {
         let folder = |part: &str| {
             let folder = self.folder.as_ref().map(|folder| folder.join(part));

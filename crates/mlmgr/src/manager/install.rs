@@ -44,8 +44,9 @@ impl Manager {
     /// # Errors
     ///
     /// [`ErrorKind::Denied`] if the settings forbid the address, before any request is made;
-    /// [`ErrorKind::NotFound`] if the hub lacks the model, the revision or a file; [`ErrorKind::Unavailable`];
-    /// [`ErrorKind::Offline`]; [`ErrorKind::Storage`].
+    /// [`ErrorKind::NotFound`] if the hub lacks the model, the revision or a file; [`ErrorKind::Untrusted`] if what
+    /// it says of a file is not what the record says or was fetched before; [`ErrorKind::LimitExceeded`];
+    /// [`ErrorKind::Unavailable`]; [`ErrorKind::Offline`]; [`ErrorKind::Storage`].
     pub async fn plan(&self, selection: &Selection) -> Result<Plan, Error> {
         let rules = self.rules().await?;
         // Any file of the model does: the rules are about folders.

@@ -68,7 +68,7 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Storage`].
+    /// [`ErrorKind::Storage`]; [`ErrorKind::Unsupported`] if a newer program wrote into the store.
     pub async fn list(&self) -> Result<Vec<InstalledModel>, Error> {
         let store = &self.inner.store;
         let pins = store.pins().await?;

@@ -33,8 +33,9 @@ pub use update::{ModelOutcome, ModelUpdate, Update};
 ///
 /// A cheap handle: clones share everything. All methods may be called at the same time, from several tasks and,
 /// with one store, from several processes. Network requests happen in [`sync`](Self::sync),
-/// [`update`](Self::update), [`plan`](Self::plan), and for what is not yet stored in [`pull`](Self::pull),
-/// [`ready`](Self::ready) and [`runtime_pull`](Self::runtime_pull); nothing else makes any.
+/// [`sync_each`](Self::sync_each), [`update`](Self::update), [`follow`](Self::follow), [`plan`](Self::plan), and
+/// for what is not yet stored in [`pull`](Self::pull), [`ready`](Self::ready) and
+/// [`runtime_pull`](Self::runtime_pull); nothing else makes any.
 ///
 /// It needs a Tokio runtime around it and starts none.
 #[derive(Clone, Debug)]

@@ -58,7 +58,7 @@ pub enum ModelOutcome {
 
 impl Update {
     /// Returns the first failure, of the settings or else of a model.
-    pub fn error(&self) -> Option<&Error> {
+    pub fn failure(&self) -> Option<&Error> {
         self.settings.failure().or_else(|| self.models.iter().find_map(|model| model.error.as_ref()))
     }
 }
@@ -75,7 +75,7 @@ impl Manager {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`] if it cannot be read what is in use. All else is in the report: see
-    /// [`Update::error`].
+    /// [`Update::failure`].
     pub async fn update(&self, progress: &dyn Progress) -> Result<Update, Error> {
         let settings = self.sync_each().await;
         let models = self.follow(progress).await?;

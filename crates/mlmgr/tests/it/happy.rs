@@ -168,7 +168,7 @@ async fn runtime_files_are_chosen_verified_and_kept() {
         .set_record(RUNTIMES, serde_json::json!({"id": "r5", "name": "ort.wasm", "version": "5.11"}));
     world.settings.set_attachment(RUNTIMES, "r5", "ort.wasm", "runtime 5.11");
     let update = manager.update(&NoProgress).await.expect("the store can be read");
-    assert!(update.error().is_none(), "{:?}", update.error());
+    assert!(update.failure().is_none(), "{:?}", update.failure());
     assert_eq!(&*manager.runtime_bytes("ort.wasm").await.expect("it is installed"), b"runtime 5.11");
     assert_eq!(manager.list().await.expect("the store can be read").len(), 1);
     manager.remove(&"runtime:ort.wasm".parse().expect("a runtime file")).await.expect("it is installed");

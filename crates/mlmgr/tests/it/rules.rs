@@ -90,7 +90,7 @@ async fn a_model_denied_later_is_refused_and_running_engines_stop() {
     world.settings.set_record(RULES, rule("d", "DENY", &format!("{}/{MODEL}/", world.hub.url())));
     let update = manager.update(&NoProgress).await.expect("the store can be read");
     assert_eq!(update.models[0].outcome, ModelOutcome::Refused);
-    let error = update.error().expect("it is refused");
+    let error = update.failure().expect("it is refused");
     check_error(error, ErrorKind::Denied, &[MODEL]);
     check_error(&embed(&engine).expect_err("it stopped"), ErrorKind::Denied, &[MODEL]);
     for manager in [&manager, &world.offline()] {
@@ -105,7 +105,7 @@ async fn a_model_denied_later_is_refused_and_running_engines_stop() {
     world.settings.set_record(RULES, rule("other", "ALLOW", "https://x.example/"));
     world.settings.delete_record(RULES, "d");
     let update = manager.update(&NoProgress).await.expect("the store can be read");
-    assert!(update.error().is_none(), "{:?}", update.error());
+    assert!(update.failure().is_none(), "{:?}", update.failure());
     embed(&manager.engine(TASK).await.expect("it is allowed")).expect("it runs");
     embed(&engine).expect("it runs again");
 }

@@ -122,7 +122,7 @@ async fn a_tampered_record_is_refused_and_the_old_model_runs_on() {
     let asked = world.hub.requests().len();
 
     let update = manager.update(&NoProgress).await.expect("the store can be read");
-    let error = update.error().expect("the signature does not match");
+    let error = update.failure().expect("the signature does not match");
     check_error(error, ErrorKind::Untrusted, &["ml-inference-options"]);
     assert_eq!(update.models[0].outcome, ModelOutcome::UpToDate);
     assert_eq!(world.hub.requests().len(), asked, "nobody asked the hub");
