@@ -32,6 +32,7 @@ impl Check {
         }
     }
 
+    #[cfg(feature = "object-store")]
     pub(crate) fn expected(&self) -> Expected {
         self.expected
     }
