@@ -100,6 +100,9 @@ impl Error {
                 Some("check the network and the server's address; what is installed keeps working meanwhile")
             }
             ErrorKind::Untrusted => Some("nothing of it was used; what is installed keeps working"),
+            ErrorKind::Storage => {
+                Some("check that the store is a folder that you may read and write, or choose another one")
+            }
             ErrorKind::NoSpace => Some("free some space, or choose another folder for the store"),
             _ => None,
         })

@@ -67,6 +67,9 @@ impl From<rs_client::Error> for Error {
         let here = match error.kind() {
             Kind::Clock => here.with_hint("check this machine's date and time"),
             Kind::Backoff => here.with_hint("wait as long as the server asks, then try again"),
+            Kind::NotFound => {
+                here.with_hint("check the address of the settings server: it ends in /v1 or /v2")
+            }
             Kind::Corrupt => here.with_hint("fetch the settings again: mlmgr sync"),
             Kind::Emptied => {
                 here.with_hint("if the collection was emptied on purpose: mlmgr sync --accept-emptied")

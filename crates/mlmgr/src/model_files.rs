@@ -1,81 +1,89 @@
 //! The files of an installed model, as a pipeline reads them.
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
-use blob_store::{BlobStore, BlobStoreExt, Manifest};
+use blob_store::{BlobStore, BlobStoreExt, Manifest, Reason};
 use bytes::Bytes;
 use content_id::ContentId;
 use pipelines::ModelFiles;
 
 use crate::{Error, ErrorKind};
 
-/// Files up to this size are read and hashed again when a model is opened; larger ones are mapped.
+/// Files up to this size are read into memory; larger ones are mapped, where the store has local files.
 const READ_UP_TO: u64 = 1 << 20;
 
 /// The largest file that is read into memory, from a store that has no local files.
 const MAX_READ_BYTES: u64 = 4 << 30;
 
-/// The files of one manifest, opened.
+/// The files of one manifest, read or mapped, and hashed again.
 #[derive(Debug)]
 pub(crate) struct StoredFiles {
-    files: BTreeMap<String, Opened>,
-}
-
-#[derive(Debug)]
-enum Opened {
-    Read(Bytes),
-    /// Mapped when it is asked for.
-    Local(PathBuf, ContentId),
+    files: BTreeMap<String, Bytes>,
 }
 
 impl StoredFiles {
-    /// Opens all files of `manifest`.
+    /// Opens all files of `manifest`. One that is damaged is put out of the way, so that it is fetched again.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotInstalled`] if a file is missing or damaged.
+    /// [`ErrorKind::NotInstalled`] if a file is missing, or was damaged; [`ErrorKind::Untrusted`] if it is damaged
+    /// and the store cannot be written to.
     pub(crate) async fn open(store: &Arc<dyn BlobStore>, manifest: &Manifest) -> Result<Self, Error> {
         let mut files = BTreeMap::new();
         for (path, entry) in &manifest.files {
-            let opened = match store.local_path(entry.content) {
-                Some(local) if READ_UP_TO < entry.content.size => Opened::Local(local, entry.content),
-                _ => {
-                    let read = store.read_all(entry.content, MAX_READ_BYTES).await;
-                    Opened::Read(read.map_err(|error| broken(manifest, path, error))?)
-                }
+            let Some(bytes) =
+                read(store, entry.content).await.map_err(|error| missing(manifest, path, error))?
+            else {
+                return Err(damaged(store, manifest, path, entry.content).await);
             };
-            files.insert(path.clone(), opened);
+            files.insert(path.clone(), bytes);
         }
         Ok(Self { files })
     }
 }
 
+/// Returns the bytes of a blob; nothing, if they are not the ones it is named after.
+async fn read(store: &Arc<dyn BlobStore>, id: ContentId) -> Result<Option<Bytes>, Error> {
+    let Some(local) = store.local_path(id).filter(|_| READ_UP_TO < id.size) else {
+        return match store.read_all(id, MAX_READ_BYTES).await {
+            Err(error) if error.kind() == blob_store::ErrorKind::Damaged => Ok(None),
+            read => Ok(Some(read?)),
+        };
+    };
+    let map = move || {
+        let bytes = runtime::map_file(&local)?;
+        Ok((ContentId::of(&bytes) == id).then_some(bytes))
+    };
+    let mapped = tokio::task::spawn_blocking(map)
+        .await
+        .map_err(io::Error::other)
+        .and_then(|mapped: Result<_, runtime::Error>| mapped.map_err(io::Error::other));
+    mapped.map_err(|error| Error::new(ErrorKind::Storage, "the model store failed").with_source(error))
+}
+
 /// Says which file of which model cannot be had, and how to get it back.
-fn broken(manifest: &Manifest, path: &str, error: blob_store::Error) -> Error {
-    use blob_store::ErrorKind as Kind;
+fn missing(manifest: &Manifest, path: &str, error: Error) -> Error {
+    let hint = "fetch the model again while online: mlmgr pull";
     let what = format!("file {path} of {} cannot be read", manifest.name);
-    match error.kind() {
-        Kind::NotFound | Kind::Damaged => Error::new(ErrorKind::NotInstalled, what)
-            .with_hint("remove the model with mlmgr rm, and pull it again")
+    let error = if error.kind() == ErrorKind::NotInstalled { error.with_hint(hint) } else { error };
+    error.about(what)
+}
+
+/// Puts a damaged file out of the way, and says that it was.
+async fn damaged(store: &Arc<dyn BlobStore>, manifest: &Manifest, path: &str, id: ContentId) -> Error {
+    let what = format!("file {path} of {} is damaged in the store", manifest.name);
+    match store.quarantine(id.digest, Reason::Damaged).await {
+        Ok(_) => Error::new(ErrorKind::NotInstalled, what)
+            .with_hint("fetch the model again while online: mlmgr pull"),
+        Err(error) => Error::new(ErrorKind::Untrusted, what)
+            .with_hint("make the store's folder writable, then fetch the model again: mlmgr pull")
             .with_source(error),
-        _ => Error::from(error).about(what),
     }
 }
 
 impl ModelFiles for StoredFiles {
     fn read(&self, path: &str) -> Result<Option<Bytes>, io::Error> {
-        match self.files.get(path) {
-            None => Ok(None),
-            Some(Opened::Read(bytes)) => Ok(Some(bytes.clone())),
-            Some(Opened::Local(local, content)) => {
-                let bytes = runtime::map_file(local).map_err(io::Error::other)?;
-                if bytes.len() as u64 != content.size {
-                    let message = format!("it has {} bytes instead of {}", bytes.len(), content.size);
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-                }
-                Ok(Some(bytes))
-            }
-        }
+        Ok(self.files.get(path).cloned())
     }
 
     fn names(&self) -> Vec<String> {

@@ -195,7 +195,8 @@ fn none_fits(
     for bad in &records.malformed {
         message.push_str(&format!("; record {} was left out: {}", bad.id, bad.reason));
     }
-    Err(Error::new(ErrorKind::NotFound, message))
+    Err(Error::new(ErrorKind::NotFound, message)
+        .with_hint("fetch newer settings with mlmgr sync, or name a model: mlmgr pull ORGANISATION/NAME"))
 }
 
 fn several_fit(matches: &[&InferenceRecord], query: &Query) -> Error {
@@ -205,7 +206,13 @@ fn several_fit(matches: &[&InferenceRecord], query: &Query) -> Error {
     };
     let names: Vec<_> = matches.iter().map(name).collect();
     let message = format!("{} records are for {}: {}", matches.len(), query.described(), names.join(" and "));
-    Error::new(ErrorKind::Ambiguous, message).with_hint("choose one with --model or --feature")
+    let differ =
+        matches.windows(2).any(|two| (&two[0].model, &two[0].feature) != (&two[1].model, &two[1].feature));
+    Error::new(ErrorKind::Ambiguous, message).with_hint(match differ {
+        true => "choose one with --model or --feature",
+        // Nothing that can be asked for tells them apart.
+        false => "one of them has to go from the settings server; what is installed keeps working meanwhile",
+    })
 }
 
 /// Joins names for a message: at most twenty.

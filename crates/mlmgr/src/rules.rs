@@ -68,7 +68,7 @@ impl Rules {
             ),
             _ if self.empty => refused(
                 "the signed allow and deny list is empty or was never fetched",
-                "fetch the settings once: mlmgr sync",
+                "fetch the settings: mlmgr sync; an empty list allows hubs on this machine only",
             ),
             _ => refused(
                 "no rule of the signed allow and deny list allows it",

@@ -78,21 +78,18 @@ impl Manager {
                     .with_source(error));
                 }
             }
-            let selection = match in_use {
+            let (missing, selection) = match in_use {
                 // A damaged installation is repaired as it was.
-                Some(in_use) => in_use.selection,
-                None => self.resolve(&query).await?,
+                Some(in_use) => {
+                    (format!("files of {} are missing or damaged", in_use.pin.manifest), in_use.selection)
+                }
+                None => (format!("no model is installed for {of}"), self.resolve(&query).await?),
             };
             self.pull(&selection, progress).await.map_err(|error| {
-                Error::new(
-                    error.kind(),
-                    format!(
-                        "no model is installed for {of}, and {}@{} cannot be fetched",
-                        selection.model, selection.revision
-                    ),
-                )
-                .with_hint_of(&error)
-                .with_source(error)
+                let (model, revision) = (&selection.model, &selection.revision);
+                Error::new(error.kind(), format!("{missing}, and {model}@{revision} cannot be fetched"))
+                    .with_hint_of(&error)
+                    .with_source(error)
             })?;
         }
         self.engine(query).await

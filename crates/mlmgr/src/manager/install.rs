@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use blob_store::{BlobStoreExt, Manifest, Pin};
+use blob_store::{BlobStoreExt, Manifest, ManifestName, Pin};
 use hub_client::{Plan, Progress, Wanted};
 use serde::Serialize;
 
 use super::{Manager, Removed, SELECTION, engines::file_request};
-use crate::{Error, ErrorKind, Selection, engine::Loaded};
+use crate::{Error, ErrorKind, Selection, engine::Loaded, model_files::StoredFiles};
 
 /// How often a pin that somebody else moves at the same time is set again.
 const ATTEMPTS: usize = 5;
@@ -64,7 +64,7 @@ impl Manager {
         Ok(plan)
     }
 
-    /// Makes `selection` installed and in use. If it is already, no request is made.
+    /// Makes `selection` installed and in use. If it is already, and no file is damaged, no request is made.
     ///
     /// What was in use for the same task before stays so until the new model is complete, verified, and, where
     /// this build can run the task, was loaded once; then it is removed, with the files nothing else uses, and so
@@ -86,7 +86,8 @@ impl Manager {
         self.install(selection, progress).await
     }
 
-    /// Returns the manifest if the very files of `selection` are installed, and whether under its own name.
+    /// Returns the manifest if the very files of `selection` are installed, undamaged, and whether under its own
+    /// name.
     async fn already_installed(&self, selection: &Selection) -> Result<Option<(Manifest, bool)>, Error> {
         let name = self.manifest_name(selection);
         for pin in self.inner.store.pins().await? {
@@ -95,7 +96,7 @@ impl Manager {
             }
             let Ok(pinned) = super::selection_of(&pin) else { continue };
             if same_files(&pinned, selection)
-                && let Some(manifest) = self.complete_manifest(&name).await?
+                && let Some(manifest) = self.sound_manifest(&name).await?
             {
                 let own = self.inner.store.pin(&selection.usage).await?;
                 let selected = own.is_some_and(|(own, _)| own.manifest == name);
@@ -103,6 +104,16 @@ impl Manager {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the manifest if all its files are in the store, with the very bytes that they had: reads them all.
+    pub(super) async fn sound_manifest(&self, name: &ManifestName) -> Result<Option<Manifest>, Error> {
+        let Some(manifest) = self.complete_manifest(name).await? else { return Ok(None) };
+        match StoredFiles::open(&self.inner.store, &manifest).await {
+            Ok(_) => Ok(Some(manifest)),
+            Err(error) if error.kind() == ErrorKind::NotInstalled => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Downloads `selection` and switches to it.

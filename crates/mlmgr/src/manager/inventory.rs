@@ -63,6 +63,9 @@ impl Removed {
     }
 }
 
+/// The way out where nothing of a name is installed.
+const SEE: &str = "see what is installed, and what uses it: mlmgr ls";
+
 impl Manager {
     /// Returns the installed models, by hub, name and revision. Makes no request.
     ///
@@ -105,10 +108,11 @@ impl Manager {
             let pins: Vec<_> = store.pins().await?.into_iter().map(|pin| pin.name).collect();
             let message =
                 format!("nothing is installed for {usage} (in use: {})", crate::resolve::listed(&pins));
-            return Err(Error::new(ErrorKind::NotInstalled, message));
+            return Err(Error::new(ErrorKind::NotInstalled, message).with_hint(SEE));
         };
-        store.remove_pin(usage).await?;
-        self.remove_unused(&pin.manifest).await
+        let mut removed = self.let_go(&pin).await?;
+        removed.add(self.remove_unused(&pin.manifest).await?);
+        Ok(removed)
     }
 
     async fn remove_models(
@@ -117,10 +121,10 @@ impl Manager {
         target: &Target,
     ) -> Result<Removed, Error> {
         let store = &self.inner.store;
-        for pin in store.pins().await?.into_iter().filter(|pin| goes(&pin.manifest)) {
-            store.remove_pin(&pin.name).await?;
-        }
         let mut removed = Removed::default();
+        for pin in store.pins().await?.into_iter().filter(|pin| goes(&pin.manifest)) {
+            removed.add(self.let_go(&pin).await?);
+        }
         let manifests = store.manifests().await?;
         for manifest in manifests.iter().filter(|manifest| goes(&manifest.name)) {
             removed.add(self.remove_unused(&manifest.name).await?);
@@ -132,7 +136,7 @@ impl Manager {
                 .collect();
             let message =
                 format!("{target} is not installed (installed: {})", crate::resolve::listed(&there));
-            return Err(Error::new(ErrorKind::NotInstalled, message));
+            return Err(Error::new(ErrorKind::NotInstalled, message).with_hint(SEE));
         }
         Ok(removed)
     }

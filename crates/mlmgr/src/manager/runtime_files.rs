@@ -52,7 +52,7 @@ impl Manager {
     ///
     /// Of the records with this name the highest version inside [`SUPPORTED_MAJORS`](crate::SUPPORTED_MAJORS) is
     /// taken, by Mozilla's version order. Its size and SHA-256 are checked before it has its name in the store. If
-    /// it is installed already, no request is made; another version is removed after the switch.
+    /// it is installed already and sound, no request is made; another version is removed after the switch.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Manager {
         let chosen = newest_runtime(&decoded.records, name)?;
         let attachment = &attachment_of(&records, &chosen.id)?;
         let manifest_name = ManifestName::new(RUNTIME_HUB, name, chosen.version.as_str());
-        let there = self.complete_manifest(&manifest_name).await?;
+        let there = self.sound_manifest(&manifest_name).await?;
         let there = there.is_some_and(|there| {
             there.files.get(name).is_some_and(|entry| entry.content == attachment.content)
         });

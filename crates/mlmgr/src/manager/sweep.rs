@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use blob_store::{BlobStoreExt, GcOptions, Manifest, ManifestName, Reason};
-use content_id::Digest;
+use blob_store::{BlobStoreExt, GcOptions, Manifest, ManifestName, Pin, Reason};
+use content_id::{ContentId, Digest};
 
 use super::{Manager, inventory::Removed};
-use crate::Error;
+use crate::{Error, ErrorKind};
+
+/// How often a pin that somebody else changes at the same time is removed again.
+const ATTEMPTS: usize = 5;
 
 impl Manager {
     /// Removes the manifest `name` with the files only it has, unless something still uses it.
@@ -24,6 +27,52 @@ impl Manager {
         }
         let mut removed = self.sweep(&manifest).await?;
         removed.models = 1;
+        Ok(removed)
+    }
+
+    /// Removes a pin; on a disk so full that even this cannot be noted, the files that only it uses go first.
+    pub(super) async fn let_go(&self, pin: &Pin) -> Result<Removed, Error> {
+        let mut removed = Removed::default();
+        for attempt in 1.. {
+            match self.inner.store.remove_pin(&pin.name).await {
+                Ok(_) => break,
+                Err(error) if attempt == ATTEMPTS => return Err(error.into()),
+                // Somebody else changes it in this instant.
+                Err(error) if error.kind() == blob_store::ErrorKind::Conflict => {}
+                Err(error) => match Error::from(error) {
+                    error if error.kind() == ErrorKind::NoSpace && removed.files == 0 => {
+                        removed = self.make_room(pin).await?;
+                        if removed.files == 0 {
+                            return Err(error);
+                        }
+                    }
+                    error => return Err(error),
+                },
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Destroys the files that only `pin` uses, while its manifest still names them: it stands for a model that is
+    /// not complete from then on.
+    async fn make_room(&self, pin: &Pin) -> Result<Removed, Error> {
+        let store = &self.inner.store;
+        let mut removed = Removed::default();
+        let others = store.pins().await?;
+        if others.iter().any(|other| other.manifest == pin.manifest && other.name != pin.name) {
+            return Ok(removed);
+        }
+        let (mut own, mut shared) = (BTreeMap::new(), BTreeMap::new());
+        for manifest in store.manifests().await? {
+            let blobs = manifest.blobs();
+            if manifest.name == pin.manifest { own = blobs } else { shared.extend(blobs) }
+        }
+        for (digest, size) in own.into_iter().filter(|(digest, _)| !shared.contains_key(digest)) {
+            if store.remove(ContentId::new(digest, size)).await? {
+                removed.files += 1;
+                removed.bytes += size;
+            }
+        }
         Ok(removed)
     }
 

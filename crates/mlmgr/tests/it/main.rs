@@ -1,6 +1,7 @@
 //! Tests of the manager: what chooses a model, and the whole way from a record to an answer.
 
 mod bad_input;
+mod damage;
 mod happy;
 mod records;
 mod replay;
