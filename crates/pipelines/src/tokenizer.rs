@@ -20,7 +20,7 @@ use tokenizers::{PostProcessor, TruncationDirection, TruncationParams};
 
 pub(crate) use self::checked::Declared;
 use crate::{
-    Error, ErrorKind, Limits,
+    Error, Limits,
     config::{Lengths, Side},
 };
 
@@ -116,9 +116,8 @@ impl Tokenizer {
             )));
         }
         let seen = self.window_of(text);
-        let encoding = guarded(|| self.inner.encode_fast(seen, true))?.map_err(|error| {
-            Error::new(ErrorKind::Run, format!("{FILE} fails on a text")).with_source(error)
-        })?;
+        let encoding = guarded(|| self.inner.encode_fast(seen, true))?
+            .map_err(|error| Error::invalid(format!("{FILE} fails on a text")).with_source(error))?;
         let mut tokens = Tokens {
             ids: encoding.get_ids().to_vec(),
             types: encoding.get_type_ids().to_vec(),
