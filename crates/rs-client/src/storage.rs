@@ -136,7 +136,12 @@ impl Storage for FileStorage {
 }
 
 fn replace(folder: &Path, path: &Path, state: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    // Settings are public: as for other files, the umask says who may read them.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(state)?;
     file.as_file().sync_all()?;
     file.persist(path)?;

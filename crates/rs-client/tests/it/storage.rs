@@ -117,3 +117,16 @@ async fn a_full_disk_fails_the_sync_and_leaves_the_copy() {
     let kept = client.load(&list()).await.expect("the copy is good").expect("there is one");
     assert_eq!(ids(&kept), ["a"]);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn who_may_read_the_state_is_left_to_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let storage = FileStorage::open(folder.path());
+    storage.commit("key", "state".into()).await.expect("it is written");
+    let usual = folder.path().join("usual");
+    std::fs::write(&usual, "any file").expect("it is written");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("it is there").permissions().mode();
+    assert_eq!(mode(&storage.path("key")), mode(&usual));
+}
