@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// Where the reference engine lies: the crates whose tests are run again with it.
-const REFERENCE: [&str; 6] = ["-p", "runtime", "-p", "pipelines", "--features", "candle-onnx"];
+const REFERENCE: [&str; 8] =
+    ["-p", "runtime", "-p", "pipelines", "-p", "mlmgr-cli", "--features", "candle-onnx"];
 
 /// One thing to run.
 struct Step {
