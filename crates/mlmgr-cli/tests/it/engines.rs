@@ -7,7 +7,8 @@ use crate::program::{MODEL, OPTIONS, TASK, TEXT, World};
 #[test]
 fn both_engines_give_the_same_answer_in_fp32() {
     let world = World::new();
-    let record = json!({"id": "embed", "taskName": TASK, "modelId": MODEL, "modelRevision": "v1", "dtype": "fp32"});
+    let record =
+        json!({"id": "embed", "taskName": TASK, "modelId": MODEL, "modelRevision": "v1", "dtype": "fp32"});
     world.settings.set_record(OPTIONS, record);
     let embeddings = ["native", "candle-onnx"].map(|engine| {
         let report = world.json(&["run", TASK, TEXT, "--engine", engine]);
