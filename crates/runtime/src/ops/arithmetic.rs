@@ -1,4 +1,4 @@
-//! Arithmetic of two tensors, element by element, with broadcasting: Add, Sub, Mul, Div, Mod, Pow, Min, Max.
+//! Arithmetic of two tensors, element by element, with broadcasting: Add, Sub, Mul, Div, Mod, Pow, Min, Max, Sum.
 
 use super::{
     Build, Context, Entry, Inputs, Operator, broadcast, cast,

@@ -153,11 +153,10 @@ impl Tensor {
 
 /// Returns the number of elements of a shape, unless it overflows.
 pub(crate) fn product(shape: &[usize]) -> Option<usize> {
-    // A zero anywhere makes the tensor empty, whatever the other dimensions would overflow to.
-    if shape.contains(&0) {
-        return Some(0);
-    }
-    shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim))
+    // A zero makes the tensor empty, but hides no overflow: operators multiply parts of the shape.
+    let mut nonzero = shape.iter().filter(|&&dim| dim != 0);
+    let nonzero = nonzero.try_fold(1usize, |product, &dim| product.checked_mul(dim))?;
+    Some(if shape.contains(&0) { 0 } else { nonzero })
 }
 
 impl fmt::Debug for Tensor {

@@ -1,6 +1,6 @@
 //! Hostile models: each is refused with an error that says why, at load where that can be, and nothing panics.
 
-use runtime::{Error, ErrorKind, Limits, LoadOptions, Model, Session, SessionOptions};
+use runtime::{Error, ErrorKind, Limits, LoadOptions, Model, Session, SessionOptions, Tensor};
 use testkit::onnx::{Array, DataType, Dim, Graph, Node};
 
 use crate::support::{f32s, i64s, session};
@@ -163,6 +163,20 @@ fn bombs_are_refused_before_they_are_allocated() {
     let session = session(graph.build()).expect("refused when it runs");
     let error = session.run(&[("x", f32s(&[1], &[1.]))]).expect_err("a bomb");
     assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+}
+
+#[test]
+fn a_zero_hides_no_size_that_cannot_be_counted() {
+    let mut graph = graph();
+    graph.initializer("s", Array::i64([3], [0, 1 << 40, 1 << 40]));
+    graph.node(Node::new("ConstantOfShape", ["s"], ["empty"]));
+    // It multiplies the sizes after its axis.
+    graph.node(Node::new("Softmax", ["empty"], ["y"]).attr("axis", 0));
+    let session = session(graph.build()).expect("refused when it runs");
+    let error = session.run(&[("x", f32s(&[1], &[1.]))]).expect_err("a lie");
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+    let error = Tensor::from_f32(&[0, 1 << 40, 1 << 40], Vec::new()).expect_err("a lie");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
 }
 
 #[test]
