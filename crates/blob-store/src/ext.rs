@@ -141,6 +141,16 @@ pub trait BlobStoreExt: BlobStore {
         scrub::verify(self, options).await
     }
 
+    /// Removes the manifests and pins that are damaged, and returns how many: what they named is not known any more,
+    /// and without them the rest can be used. No blob is read.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if somebody writes one at the same time; `NoSpace`; `Backend`.
+    async fn remove_damaged_documents(&self) -> Result<u64, Error> {
+        scrub::remove_damaged_documents(self).await
+    }
+
     /// Removes the stages nobody has written to for `age`, as seen at `now`; returns how many.
     ///
     /// # Errors

@@ -173,6 +173,13 @@ pub(crate) async fn verify<S: BlobStore + ?Sized>(
     Ok(report)
 }
 
+pub(crate) async fn remove_damaged_documents<S: BlobStore + ?Sized>(store: &S) -> Result<u64, Error> {
+    let (options, mut report) = (VerifyOptions::default().repair(true), VerifyReport::default());
+    readable::<S, Manifest>(store, DocumentKind::Manifest, &options, &mut report).await?;
+    readable::<S, Pin>(store, DocumentKind::Pin, &options, &mut report).await?;
+    Ok(report.repaired)
+}
+
 /// The documents of a kind that can be read; the others go into the report.
 async fn readable<S: BlobStore + ?Sized, C: Content>(
     store: &S,

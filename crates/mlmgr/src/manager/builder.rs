@@ -184,6 +184,7 @@ impl ManagerBuilder {
                 any_hub: self.any_hub,
                 slots: Mutex::default(),
                 changing: tokio::sync::Mutex::default(),
+                healed: tokio::sync::OnceCell::new(),
             }),
         })
     }

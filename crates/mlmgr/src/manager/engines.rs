@@ -32,6 +32,7 @@ impl Manager {
     /// [`ErrorKind::Unsupported`] or [`ErrorKind::InvalidModel`] if it cannot be run; [`ErrorKind::LimitExceeded`];
     /// [`ErrorKind::Storage`].
     pub async fn engine(&self, query: impl IntoQuery) -> Result<Engine, Error> {
+        self.heal().await;
         let query = query.into_query()?;
         let missing = || {
             Error::new(ErrorKind::NotInstalled, format!("no model is installed for {}", query.described()))
@@ -58,6 +59,7 @@ impl Manager {
     ///
     /// As [`engine`](Self::engine), [`sync`](Self::sync), [`resolve`](Self::resolve) and [`pull`](Self::pull).
     pub async fn ready(&self, query: impl IntoQuery, progress: &dyn Progress) -> Result<Engine, Error> {
+        self.heal().await;
         let query = query.into_query()?;
         let in_use = self.in_use(&query.to_string()).await?;
         let installed = match &in_use {

@@ -75,6 +75,7 @@ impl Manager {
     /// As [`plan`](Self::plan); also [`ErrorKind::Untrusted`] if a file is not what the record or the hub says,
     /// [`ErrorKind::NoSpace`], and as [`engine`](Self::engine) if the new model cannot take the place of the old.
     pub async fn pull(&self, selection: &Selection, progress: &dyn Progress) -> Result<Installed, Error> {
+        self.heal().await;
         if let Some((manifest, selected)) = self.already_installed(selection).await? {
             self.check_origins(&manifest).await?;
             if !selected {

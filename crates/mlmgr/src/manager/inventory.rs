@@ -73,6 +73,7 @@ impl Manager {
     ///
     /// [`ErrorKind::Storage`]; [`ErrorKind::Unsupported`] if a newer program wrote into the store.
     pub async fn list(&self) -> Result<Vec<InstalledModel>, Error> {
+        self.heal().await;
         let store = &self.inner.store;
         let pins = store.pins().await?;
         Ok(store.manifests().await?.into_iter().map(|manifest| described(manifest, &pins)).collect())
@@ -88,6 +89,7 @@ impl Manager {
     ///
     /// [`ErrorKind::NotInstalled`] if there is nothing to remove, [`ErrorKind::Storage`].
     pub async fn remove(&self, target: &Target) -> Result<Removed, Error> {
+        self.heal().await;
         let _changing = self.inner.changing.lock().await;
         match target {
             Target::Query(query) => self.remove_usage(&query.to_string()).await,

@@ -56,6 +56,8 @@ struct Inner {
     slots: Mutex<Vec<Weak<Slot>>>,
     /// Held while what is in use changes, so that two updates do not undo each other.
     changing: tokio::sync::Mutex<()>,
+    /// Set once the store's documents were looked through.
+    healed: tokio::sync::OnceCell<()>,
 }
 
 /// A model in use: its pin, and what chose it.
@@ -124,6 +126,16 @@ impl Manager {
     }
 
     /// Returns the manifest of an installed model, if it is there and complete.
+    /// Removes damaged notes of what is installed, so that it is fetched again; done once.
+    ///
+    /// Where that cannot be, whoever reads them says what is damaged.
+    async fn heal(&self) {
+        let healed = || async {
+            let _ = self.inner.store.remove_damaged_documents().await;
+        };
+        self.inner.healed.get_or_init(healed).await;
+    }
+
     async fn complete_manifest(&self, name: &ManifestName) -> Result<Option<Manifest>, Error> {
         let Some((manifest, _)) = self.inner.store.manifest(name).await? else { return Ok(None) };
         for entry in manifest.files.values() {

@@ -59,6 +59,7 @@ impl Manager {
     /// [`ErrorKind::NotFound`] if settings were never fetched or no record fits; [`ErrorKind::Untrusted`];
     /// [`ErrorKind::Unavailable`]; [`ErrorKind::Offline`]; [`ErrorKind::NoSpace`]; [`ErrorKind::Storage`].
     pub async fn runtime_pull(&self, name: &str) -> Result<RuntimeFile, Error> {
+        self.heal().await;
         let records = self.runtime_records().await?;
         let decoded: Decoded<RuntimeRecord> =
             Decoded::new(records.iter().map(|record| (record.id(), record.fields())));

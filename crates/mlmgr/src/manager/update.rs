@@ -88,6 +88,7 @@ impl Manager {
     ///
     /// As [`update`](Self::update).
     pub async fn follow(&self, progress: &dyn Progress) -> Result<Vec<ModelUpdate>, Error> {
+        self.heal().await;
         let mut updates = Vec::new();
         for pin in self.inner.store.pins().await? {
             let mut update = ModelUpdate::of(&pin);

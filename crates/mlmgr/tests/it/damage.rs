@@ -74,3 +74,25 @@ async fn a_pull_repairs_what_is_damaged() {
     let done = manager.pull(&selection, &NoProgress).await.expect("it is installed");
     assert_eq!(done.fetched, None, "what is sound needs no request");
 }
+
+#[tokio::test]
+async fn damaged_notes_of_what_is_installed_are_no_dead_end() {
+    let world = World::new();
+    installed(&world).await;
+    for kind in ["manifests", "pins"] {
+        for damage in [&b"nonsense"[..], b""] {
+            let folder = world.store("store").join("models").join(kind);
+            let document = std::fs::read_dir(folder).expect("the folder is there").next();
+            let document = document.expect("there is a document").expect("it can be read").path();
+            let generations = std::fs::read_dir(document).expect("the folder is there");
+            let newest = generations.map(|one| one.expect("it can be read").path()).max();
+            let newest = newest.expect("there is a generation");
+            std::fs::remove_file(&newest).expect("the folder can be written to");
+            std::fs::write(&newest, damage).expect("the folder can be written to");
+
+            assert!(world.offline().list().await.expect("the rest can be read").len() <= 1);
+            world.manager().ready(TASK, &NoProgress).await.expect("it is repaired");
+            assert_eq!(world.offline().list().await.expect("all can be read").len(), 1, "{kind}");
+        }
+    }
+}
