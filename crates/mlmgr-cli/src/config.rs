@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -161,11 +162,17 @@ impl Layer {
         let io = |error: std::io::Error| {
             Failure::usage(format!("the configuration file {name} cannot be read: {error}"), "check its path")
         };
-        if std::fs::metadata(path).map_err(io)?.len() > MAX_FILE_BYTES {
+        let mut text = Vec::new();
+        // What is no plain file has no length, and perhaps no end.
+        let read =
+            std::fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text));
+        if read.map_err(io)? as u64 > MAX_FILE_BYTES {
             let message = format!("the configuration file {name} is larger than {MAX_FILE_BYTES} bytes");
             return Err(Failure::usage(message, "name another file with --config"));
         }
-        let text = std::fs::read_to_string(path).map_err(io)?;
+        let text = String::from_utf8(text).map_err(|_| {
+            Failure::usage(format!("the configuration file {name} is not UTF-8"), "save it as UTF-8")
+        })?;
         let mut layer: Self = toml::from_str(&text).map_err(|error| {
             let line =
                 error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));

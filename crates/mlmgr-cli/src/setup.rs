@@ -62,12 +62,22 @@ fn server(settings: &Settings) -> Result<Server, Failure> {
         let message = format!("{server:?} is no address of a settings server");
         return Err(Failure::usage(message, "it begins with https:// or http:// and ends in /v1 or /v2"));
     }
+    check_no_password("settings server", &url)?;
     let root = |text: &String| {
         text.parse::<RootHash>().map_err(|_| {
             Failure::usage(format!("{text:?} is no SHA-256 of a certificate"), "it has 64 hexadecimal digits")
         })
     };
     Ok(Server::custom(url, roots.iter().map(root).collect::<Result<_, _>>()?))
+}
+
+/// Refuses a secret where it would be printed; so the address is not repeated.
+fn check_no_password(what: &str, url: &url::Url) -> Result<(), Failure> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(());
+    }
+    let message = format!("the address of the {what} has a user name or a password");
+    Err(Failure::usage(message, "leave them out: addresses are printed and logged"))
 }
 
 /// Without an address, a layout stands for its best known hub; without a layout, the address may.
@@ -90,6 +100,7 @@ fn hub(address: Option<&str>, layout: Option<&str>) -> Result<Hub, Failure> {
         )
     };
     let url: url::Url = address.parse().map_err(|error| invalid(&error))?;
+    check_no_password("hub", &url)?;
     let layout = layout.unwrap_or(if url.host_str() == Hub::mozilla().root().host_str() {
         "mozilla"
     } else {

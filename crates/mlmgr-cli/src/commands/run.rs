@@ -16,6 +16,9 @@ use crate::{
 /// The most texts whose similarities are shown to people.
 const MATRIX_UP_TO: usize = 12;
 
+/// How many texts are given to the engine at once.
+const TEXTS_A_CALL: usize = 1024;
+
 /// How much of a text stands before its numbers, in characters.
 const TITLE: usize = 40;
 
@@ -36,24 +39,31 @@ pub(super) async fn run(context: &Context<'_>, args: &RunArgs) -> Result<Report,
     let options = RunOptions { pooling, normalize: !args.no_normalize, ..RunOptions::default() };
     let info = engine.info()?;
     context.output.note(&format!("running {}@{}, file {}{how}", info.model, info.revision, info.file));
-    let input = Input::Texts(texts.clone());
-    let (answer, options) = compute(engine, input, options).await?;
+    let (answer, options) = compute(engine, texts.clone(), options).await?;
     let json = json!({
         "task": args.task, "engine": to_json(&info)?, "options": to_json(&options)?, "output": to_json(&answer)?,
     });
     Ok(Report { json: object("run", json), text: described(&texts, &answer, &info)?, failure: None })
 }
 
-/// Computes where it does not keep signals from being heard.
+/// Computes where it does not keep signals from being heard, as many texts at a time as a call takes.
 async fn compute(
     engine: mlmgr::Engine,
-    input: Input,
+    texts: Vec<String>,
     options: RunOptions,
 ) -> Result<(Answer, RunOptions), Failure> {
-    let running = tokio::task::spawn_blocking(move || (engine.run(&input, &options), options));
-    let (answer, options) =
-        running.await.map_err(|error| Failure::other(format!("the computation broke off: {error}")))?;
-    Ok((answer?, options))
+    let running = tokio::task::spawn_blocking(move || {
+        let mut embeddings = Vec::new();
+        for texts in texts.chunks(TEXTS_A_CALL) {
+            match engine.run(&Input::Texts(texts.to_vec()), &options)? {
+                Answer::Embeddings(more) => embeddings.extend(more),
+                // One answer for all texts.
+                other => return Ok((other, options)),
+            }
+        }
+        Ok((Answer::Embeddings(embeddings), options))
+    });
+    running.await.map_err(|error| Failure::other(format!("the computation broke off: {error}")))?
 }
 
 /// Writes an answer for people.

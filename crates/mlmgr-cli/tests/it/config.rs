@@ -80,6 +80,27 @@ fn a_wrong_file_is_named_with_its_line() {
     assert_eq!(ran.code, Some(2), "{ran:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_endless_file_is_not_read_to_its_end() {
+    let world = World::new();
+    let ran = ran(&mut world.bare(&["ls", "--config", "/dev/zero"]));
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("/dev/zero is larger than"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_password_in_an_address_is_refused_and_not_shown() {
+    let world = World::new();
+    let root = "0".repeat(64);
+    for address in ["--server", "--hub"] {
+        let url = "https://somebody:geheim@127.0.0.1/v1";
+        let ran = ran(&mut world.bare(&["sync", "--server-root", &root, address, url]));
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(!ran.stderr.contains("geheim"), "{}", ran.stderr);
+    }
+}
+
 #[test]
 fn addresses_are_checked() {
     let world = World::new();

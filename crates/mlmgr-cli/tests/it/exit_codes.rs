@@ -143,6 +143,33 @@ fn a_full_disk_is_7_and_loses_nothing() {
     assert_eq!(world.json(&["run", TASK, TEXT])["engine"]["revision"], "v1");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_model_can_be_removed_where_nothing_can_be_written() {
+    let world = World::new();
+    world.json(&["run", TASK, TEXT]);
+    let blobs = world.path("store/models/blobs");
+    let rm = world.command(&["rm", TASK]);
+    let mut limited = std::process::Command::new("/bin/sh");
+    limited.args(["-c", r#"trap '' XFSZ; ulimit -f 0; exec "$0" "$@""#]);
+    limited.arg(rm.get_program()).args(rm.get_args()).current_dir(world.folder.path()).env_clear();
+    limited.envs(rm.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // Here even the note that it is gone does not fit, but its files are.
+    let ran = ran(&mut limited);
+    assert_eq!(ran.code, Some(7), "{ran:?}");
+    assert_eq!(files_under(&blobs), 0);
+    world.json(&["rm", TASK]);
+    assert_eq!(world.json(&["ls"])["models"], json!([]));
+    assert_eq!(world.json(&["run", TASK, TEXT])["engine"]["revision"], "v1");
+}
+
+#[cfg(unix)]
+fn files_under(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).expect("the folder can be read");
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    paths.map(|path| if path.is_dir() { files_under(&path) } else { 1 }).sum()
+}
+
 #[test]
 fn models_that_cannot_run_are_8() {
     let world = World::new();
@@ -154,6 +181,17 @@ fn models_that_cannot_run_are_8() {
     }
     world.hub.add_model(MODEL, "v1", files);
     fails(&world, &["run", TASK, TEXT], 8, "invalid-model", &["onnx/model_quantized.onnx"]);
+    let mut files = testkit::onnx::tiny_model();
+    for (_, bytes) in files.iter_mut().filter(|(path, _)| path == "tokenizer.json") {
+        let mut tokenizer: Value = serde_json::from_slice(bytes).expect("the tokenizer is JSON");
+        tokenizer["model"]["unk_token"] = "[NOT THERE]".into();
+        *bytes = tokenizer.to_string().into_bytes();
+    }
+    world.hub.add_model(MODEL, "v2", files);
+    world.settings.set_record(OPTIONS, record("embed", "v2"));
+    world.json(&["sync", "--settings-only", "--store", "other"]);
+    let other = ["run", TASK, "\u{4e00}", "--store", "other"];
+    fails(&world, &other, 8, "invalid-model", &["tokenizer.json", "fails on a text"]);
     let mut task = record("mask", "v1");
     task["taskName"] = "fill-mask".into();
     world.settings.set_record(OPTIONS, task);

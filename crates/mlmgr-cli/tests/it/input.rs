@@ -32,6 +32,16 @@ fn bad_standard_input_is_refused_before_any_request() {
     assert_eq!(world.requests(), 0);
 }
 
+#[test]
+fn more_lines_than_one_call_takes_are_no_failure() {
+    let world = World::new();
+    let texts = 4097;
+    let ran = ran_with(&mut world.command(&["run", TASK, "--json"]), "a\n".repeat(texts).as_bytes());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
+    assert_eq!(report["output"]["embeddings"].as_array().map(Vec::len), Some(texts));
+}
+
 #[cfg(unix)]
 #[test]
 fn an_argument_that_is_not_utf_8_is_refused() {
