@@ -1,7 +1,5 @@
 //! What programs use: everything that is written once, on top of any backend.
 
-use std::time::SystemTime;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use content_id::ContentId;
@@ -149,15 +147,6 @@ pub trait BlobStoreExt: BlobStore {
     /// `Conflict` if somebody writes one at the same time; `NoSpace`; `Backend`.
     async fn remove_damaged_documents(&self) -> Result<u64, Error> {
         scrub::remove_damaged_documents(self).await
-    }
-
-    /// Removes the stages nobody has written to for `age`, as seen at `now`; returns how many.
-    ///
-    /// # Errors
-    ///
-    /// `Backend`.
-    async fn remove_stale_stages(&self, now: SystemTime, age: std::time::Duration) -> Result<u64, Error> {
-        self.remove_stages(now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)).await
     }
 }
 
