@@ -8,7 +8,7 @@ use content_id::{ContentId, Digest};
 use super::{Manager, inventory::Removed};
 use crate::{Error, ErrorKind};
 
-/// How often a pin that somebody else changes at the same time is removed again.
+/// How often a pin or manifest that somebody else changes at the same time is removed again.
 const ATTEMPTS: usize = 5;
 
 impl Manager {
@@ -19,11 +19,15 @@ impl Manager {
         if store.pins().await?.iter().any(|pin| pin.manifest == *name) {
             return Ok(Removed::default());
         }
-        match store.remove_manifest(name).await {
-            Ok(_) => {}
-            // Somebody came to use it in this instant.
-            Err(error) if error.kind() == blob_store::ErrorKind::Pinned => return Ok(Removed::default()),
-            Err(error) => return Err(error.into()),
+        for attempt in 1.. {
+            match store.remove_manifest(name).await {
+                Ok(_) => break,
+                // Somebody came to use it in this instant.
+                Err(error) if error.kind() == blob_store::ErrorKind::Pinned => return Ok(Removed::default()),
+                // Somebody else changes it, or removes it too.
+                Err(error) if error.kind() == blob_store::ErrorKind::Conflict && attempt < ATTEMPTS => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let mut removed = self.sweep(&manifest).await?;
         removed.models = 1;

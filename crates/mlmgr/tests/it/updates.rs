@@ -258,3 +258,22 @@ async fn another_dtype_of_the_same_revision_is_another_model() {
     assert_eq!(update_one(&manager).await.outcome, ModelOutcome::Updated);
     assert_eq!(engine.info().expect("nothing forbids it").file, "onnx/model.onnx");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_may_remove_at_once() {
+    let world = World::new();
+    for _ in 0..5 {
+        world.installed().await;
+        // A manager each, as in processes of their own.
+        let removing = [(); 4].map(|()| {
+            let manager = world.manager();
+            tokio::spawn(async move { manager.remove(&TASK.parse().expect("a task is a target")).await })
+        });
+        for removed in removing {
+            if let Err(error) = removed.await.expect("nothing panics") {
+                assert_eq!(error.kind(), ErrorKind::NotInstalled, "{}", error.chain());
+            }
+        }
+        assert_eq!(world.manager().list().await.expect("the store can be read"), []);
+    }
+}
