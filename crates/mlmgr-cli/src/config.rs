@@ -56,7 +56,8 @@ impl Config {
     /// Reads all sources.
     pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
         let variables = Layer::from_variables(|name| env::var_os(name))?;
-        let named = global.config.clone().or_else(|| env::var_os("MLMGR_CONFIG").map(PathBuf::from));
+        let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let named = global.config.clone().or_else(|| variable("MLMGR_CONFIG").map(PathBuf::from));
         let file = match named {
             Some(path) => Layer::from_file(&path)?,
             None => Layer::from_usual_file()?,

@@ -71,7 +71,8 @@ fn described_model(done: &ModelUpdate) -> String {
             format!("{usage}: moved {moved}, {} fetched{removed}\n", bytes(done.fetched))
         }
         ModelOutcome::Withdrawn => {
-            format!("{usage}: no record chooses a model any more; {from} stays until it is removed\n")
+            let why = done.why.join("; ");
+            format!("{usage}: no record chooses a model any more; {from} stays until it is removed ({why})\n")
         }
         ModelOutcome::Refused => format!("{usage}: {to} must not be used any more\n"),
         _ => format!("{usage}: not moved; {from} stays in use\n"),

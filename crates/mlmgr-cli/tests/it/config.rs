@@ -60,6 +60,8 @@ fn another_file_can_be_named() {
     good(&ran(&mut world.bare(&["sync", "--config", "etc/other.toml"])));
     assert!(world.path("etc/from-file").is_dir(), "a relative store is meant from where the file is");
     good(&ran(world.bare(&["sync"]).env("MLMGR_CONFIG", "etc/other.toml")));
+    std::fs::remove_file(world.path("mlmgr.toml")).expect("the folder can be written to");
+    good(&ran(world.bare(&["ls"]).env("MLMGR_CONFIG", "")));
 }
 
 #[test]

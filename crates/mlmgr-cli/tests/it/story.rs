@@ -112,6 +112,19 @@ fn models_can_be_named_outright() {
 }
 
 #[test]
+fn a_record_that_cannot_be_read_is_named() {
+    let world = World::new();
+    world.json(&["run", TASK, TEXT]);
+    let mut unknown = record("embed", "v2");
+    unknown["dtype"] = "q99".into();
+    world.settings.set_record(OPTIONS, unknown);
+    let ran = world.run(&["sync"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("record embed was left out: dtype"), "{}", ran.stdout);
+    assert_eq!(world.json(&["run", TASK, TEXT])["engine"]["revision"], "v1");
+}
+
+#[test]
 fn a_runtime_file_can_be_written_out() {
     let world = World::new();
     for (id, version) in [("r1", "5.2.0"), ("r2", "5.10.0"), ("r3", "6.0.0")] {
