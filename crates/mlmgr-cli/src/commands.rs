@@ -69,6 +69,8 @@ async fn selection(context: &Context<'_>, args: &PullTarget) -> Result<Selection
             let task = task.parse().map_err(|error| usage(&error))?;
             let dtype =
                 args.dtype.as_deref().map(str::parse::<Dtype>).transpose().map_err(|error| usage(&error))?;
+            // For the rules; without any, a hub on this machine still serves, and another is refused.
+            let _ = context.manager.ensure_settings().await;
             Ok(Selection::of_model(model, revision, task, dtype))
         }
         Target::Runtime(name) => Err(Failure::usage(
@@ -79,7 +81,11 @@ async fn selection(context: &Context<'_>, args: &PullTarget) -> Result<Selection
             format!("{} is a task: its record says dtype and task", args.target),
             "leave out --dtype and --task, or name a model",
         )),
-        _ => Ok(context.manager.resolve(query(&args.target, &args.choice)?).await?),
+        _ => {
+            let query = query(&args.target, &args.choice)?;
+            context.manager.ensure_settings().await?;
+            Ok(context.manager.resolve(query).await?)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     fs::File,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -91,6 +91,9 @@ impl Storage for MemoryStorage {
 }
 
 impl FileStorage {
+    /// The most bytes that are read of one state: 256 MiB, many times that of the largest collection.
+    pub const MAX_BYTES: u64 = 256 << 20;
+
     /// Keeps state in `folder`; nothing is read or written yet.
     pub fn open(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
@@ -106,7 +109,7 @@ impl FileStorage {
 impl Storage for FileStorage {
     async fn load(&self, key: &str) -> io::Result<Option<Bytes>> {
         let path = self.path(key);
-        blocking(move || match std::fs::read(&path) {
+        blocking(move || match read(&path) {
             Ok(state) => Ok(Some(state.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(about(error, &path)),
@@ -133,6 +136,20 @@ impl Storage for FileStorage {
         })
         .await
     }
+}
+
+/// Reads a plain file of at most [`FileStorage::MAX_BYTES`]; opening anything else could wait for ever.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(invalid("not a plain file"));
+    }
+    let mut state = Vec::new();
+    File::open(path)?.take(FileStorage::MAX_BYTES + 1).read_to_end(&mut state)?;
+    if state.len() as u64 > FileStorage::MAX_BYTES {
+        return Err(invalid("larger than any state"));
+    }
+    Ok(state)
 }
 
 fn replace(folder: &Path, path: &Path, state: &[u8]) -> io::Result<()> {

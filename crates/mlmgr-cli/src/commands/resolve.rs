@@ -7,7 +7,9 @@ use super::{Context, object, query, to_json};
 use crate::{args::ResolveArgs, failure::Failure, output::Report};
 
 pub(super) async fn resolve(context: &Context<'_>, args: &ResolveArgs) -> Result<Report, Failure> {
-    let selection = context.manager.resolve(query(&args.task, &args.choice)?).await?;
+    let query = query(&args.task, &args.choice)?;
+    context.manager.ensure_settings().await?;
+    let selection = context.manager.resolve(query).await?;
     let text = described(&selection);
     Ok(Report { json: object("resolve", json!({"selection": to_json(&selection)?})), text, failure: None })
 }

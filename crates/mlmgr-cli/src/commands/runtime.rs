@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub(super) async fn pull(context: &Context<'_>, name: &str, out: Option<&Path>) -> Result<Report, Failure> {
+    context.manager.ensure_settings().await?;
     let file = context.manager.runtime_pull(name).await?;
     let size = bytes(file.content.size);
     let mut text = if file.fetched {

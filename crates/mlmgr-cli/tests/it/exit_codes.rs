@@ -94,7 +94,6 @@ fn integrity_is_4() {
 #[test]
 fn what_is_not_there_is_5() {
     let world = World::new();
-    fails(&world, &["resolve", TASK], 5, "not-found", &["never fetched"]);
     world.json(&["sync"]);
     fails(&world, &["resolve", "fill-mask"], 5, "not-found", &["fill-mask", TASK]);
     fails(&world, &["rm", TASK], 5, "not-installed", &[TASK]);

@@ -158,3 +158,18 @@ fn the_mozilla_layout_and_templates_work() {
     }
     world.settings.set_record(OPTIONS, record("embed", "v1"));
 }
+
+#[test]
+fn the_first_command_fetches_the_settings() {
+    for arguments in [&["resolve", TASK][..], &["plan", TASK], &["pull", TASK], &["run", TASK, TEXT]] {
+        let world = World::new();
+        let offline = world.run(&[arguments, &["--offline"]].concat());
+        assert_eq!(offline.code, Some(3), "{offline:?}");
+        assert!(offline.stderr.contains("the settings were never fetched"), "{}", offline.stderr);
+        assert_eq!(world.requests(), 0);
+        world.json(arguments);
+        world.settings.forget_requests();
+        world.json(arguments);
+        assert!(world.settings.requests().is_empty(), "{arguments:?} asks once");
+    }
+}

@@ -68,18 +68,11 @@ impl Manager {
         };
         if !installed {
             let of = query.described();
-            if !self.has_settings().await? {
-                // A failure of another collection is no reason to stop here.
-                let summary = self.sync_each().await;
-                if !self.has_settings().await? {
-                    let error = summary.into_result().err().unwrap_or_else(super::settings::never_fetched);
-                    return Err(Error::new(
-                        error.kind(),
-                        format!("no model is installed for {of}, and the settings were never fetched"),
-                    )
-                    .with_source(error));
-                }
-            }
+            self.ensure_settings().await.map_err(|error| {
+                Error::new(error.kind(), format!("no model is installed for {of}"))
+                    .with_hint_of(&error)
+                    .with_source(error)
+            })?;
             let (missing, selection) = match in_use {
                 // A damaged installation is repaired as it was.
                 Some(in_use) => {

@@ -111,7 +111,7 @@ impl Manager {
             Ok(results) => results,
             Err(error) => {
                 let message =
-                    format!("the settings server {} was not asked", self.inner.settings.server().url());
+                    format!("the settings server {} could not be asked", self.inner.settings.server().url());
                 summary.error = Some(Error::from(error).about(message));
                 return summary;
             }
@@ -183,8 +183,30 @@ impl Manager {
         Ok(self.load(ONNX_RUNTIME).await?.ok_or_else(never_fetched)?.records.into_values().collect())
     }
 
+    /// Fetches the settings if they were never fetched; else makes no request.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Self::sync), if there are still none.
+    pub async fn ensure_settings(&self) -> Result<(), Error> {
+        if self.has_settings().await? {
+            return Ok(());
+        }
+        // A failure of another collection is no reason to stop here.
+        let summary = self.sync_each().await;
+        if self.has_settings().await? {
+            return Ok(());
+        }
+        Err(match summary.into_result() {
+            Ok(_) => never_fetched(),
+            Err(error) => Error::new(error.kind(), "the settings were never fetched")
+                .with_hint_of(&error)
+                .with_source(error),
+        })
+    }
+
     /// Returns whether settings were ever fetched.
-    pub(super) async fn has_settings(&self) -> Result<bool, Error> {
+    async fn has_settings(&self) -> Result<bool, Error> {
         Ok(self.load(INFERENCE_OPTIONS).await?.is_some())
     }
 

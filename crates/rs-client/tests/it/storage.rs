@@ -130,3 +130,14 @@ async fn who_may_read_the_state_is_left_to_the_umask() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).expect("it is there").permissions().mode();
     assert_eq!(mode(&storage.path("key")), mode(&usual));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let storage = FileStorage::open(folder.path());
+    let made = std::process::Command::new("mkfifo").arg(storage.path("key")).status();
+    assert!(made.expect("mkfifo is there").success());
+    let error = storage.load("key").await.expect_err("opening it would wait for a writer");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+}
