@@ -151,5 +151,7 @@ fn refuse(error: webpki::Error, at: SystemTime) -> Error {
         }
         _ => (Problem::Malformed, "the certificate chain cannot be read".into()),
     };
-    Error::in_chain(problem, message).with_source(error)
+    let refused = Error::in_chain(problem, message);
+    // The library's own words are the names of its variants: they help only where ours say less.
+    if matches!(problem, Problem::Link | Problem::Malformed) { refused.with_source(error) } else { refused }
 }
