@@ -8,6 +8,7 @@ mod build;
 mod cast;
 mod compare;
 mod context;
+mod convolution;
 mod gather;
 mod generate;
 mod identity;
@@ -22,6 +23,7 @@ mod reduce;
 mod shape;
 mod strided;
 mod unary;
+mod window;
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -89,6 +91,7 @@ const FAMILIES: &[&[Entry]] = &[
     arithmetic::OPERATORS,
     cast::OPERATORS,
     compare::OPERATORS,
+    convolution::OPERATORS,
     gather::OPERATORS,
     generate::OPERATORS,
     identity::OPERATORS,

@@ -1,5 +1,6 @@
 //! Integration tests of the runtime: recorded models, operators, passes, sessions, hostile files.
 
+mod convolutions;
 #[cfg(feature = "candle-onnx")]
 mod differential;
 mod hostile;

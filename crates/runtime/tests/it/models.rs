@@ -78,4 +78,8 @@ fn every_recorded_model_equals_onnxruntime() {
             replay(&integers, &folder.join("io"), &format!("model_quantized.{size}"), points_the_same_way);
         }
     }
+    let folder = models.join("mobilenetv2");
+    replay(&load(&folder.join("onnx/model.onnx")), &folder.join("io"), "model.b1", is_close);
+    let integers = load(&folder.join("onnx/model_quantized.onnx"));
+    replay(&integers, &folder.join("io"), "model_quantized.b1", points_the_same_way);
 }

@@ -92,6 +92,24 @@ fn comparisons_and_choices() {
 }
 
 #[test]
+fn convolutions() {
+    let range = |shape: &[usize]| {
+        let count: usize = shape.iter().product();
+        f32s(shape, &(0..count).map(|index| index as f32 % 7.0 * 0.25 - 0.5).collect::<Vec<_>>())
+    };
+    for (group, pad, stride) in [(1, 0, 1), (1, 1, 2), (2, 1, 1), (4, 1, 2)] {
+        let filters = range(&[4, 4 / group as usize, 3, 3]);
+        let case = Case::new(17).given("x", range(&[2, 4, 7, 7])).given("w", filters).given("b", range(&[4]));
+        let conv = node("Conv", ["x", "w", "b"])
+            .attr("group", group)
+            .attr("pads", vec![pad; 4])
+            .attr("strides", vec![stride; 2])
+            .attr("kernel_shape", vec![3_i64; 2]);
+        case.node(conv).gives(DataType::F32).check(&format!("Conv in {group} groups, {pad}, {stride}"));
+    }
+}
+
+#[test]
 fn matrix_products() {
     let range = |shape: &[usize]| {
         let count: usize = shape.iter().product();
