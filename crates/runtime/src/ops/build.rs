@@ -3,6 +3,7 @@
 use crate::{
     Error, Tensor,
     model::{Attribute, Node, ValueId},
+    tensor::{Buffer, Data},
 };
 
 /// One node, while its operator is built.
@@ -34,6 +35,15 @@ impl<'a> Build<'a> {
     /// Returns input `index` if it does not depend on the graph's inputs.
     pub(super) fn constant(&self, index: usize) -> Option<Tensor> {
         self.node.input(index).and_then(self.constant)
+    }
+
+    /// Returns input `index` in memory of its own, if it is constant and of 32-bit floats: what lies in the file
+    /// without alignment would be copied in every run.
+    pub(super) fn constant_floats(&self, index: usize) -> Option<Tensor> {
+        let tensor = self.constant(index)?;
+        let Data::F32(elements) = tensor.data() else { return None };
+        let elements = Buffer::from_shared(elements.to_owned_storage());
+        Some(Tensor::from_data(tensor.shape().to_vec(), Data::F32(elements)))
     }
 
     /// Returns an integer attribute, or `default` if the node does not have it.

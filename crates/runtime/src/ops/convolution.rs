@@ -28,15 +28,17 @@ const EXACT: usize = 256;
 #[derive(Debug)]
 struct Conv {
     window: Window,
+    filters: Option<Tensor>,
 }
 
 fn conv(build: &Build<'_>) -> Result<Box<dyn Operator>, Error> {
-    Ok(Box::new(Conv { window: Window::new(build)? }))
+    Ok(Box::new(Conv { window: Window::new(build)?, filters: build.constant_floats(1) }))
 }
 
 impl Operator for Conv {
     fn run(&self, context: &Context, mut inputs: Inputs) -> Result<Vec<Tensor>, Error> {
-        let mut tensors = vec![inputs.take(0)?, inputs.take(1)?];
+        let filters = self.filters.clone().map_or_else(|| inputs.take(1), Ok)?;
+        let mut tensors = vec![inputs.take(0)?, filters];
         if inputs.optional(2).is_some() {
             tensors.push(inputs.take(2)?);
         }
@@ -44,6 +46,10 @@ impl Operator for Conv {
             let bias = tensors.get(2);
             Ok(vec![convolve(context, &self.window, &tensors[0], &tensors[1], bias)?])
         })
+    }
+
+    fn has_prepared(&self, position: usize) -> bool {
+        position == 1 && self.filters.is_some()
     }
 }
 

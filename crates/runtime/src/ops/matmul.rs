@@ -12,7 +12,7 @@ use super::{
 use crate::{
     DType, Error, Tensor,
     kernels::product::{self, Matrices},
-    tensor::{Buffer, Data, FloatStorage},
+    tensor::{Data, FloatStorage},
 };
 
 pub(super) const OPERATORS: &[Entry] =
@@ -214,13 +214,7 @@ struct Gemm {
 }
 
 fn gemm(build: &Build<'_>) -> Result<Box<dyn Operator>, Error> {
-    let weights = build.constant(1).and_then(|tensor| match tensor.data() {
-        Data::F32(data) => Some(Tensor::from_data(
-            tensor.shape().to_vec(),
-            Data::F32(Buffer::from_shared(data.to_owned_storage())),
-        )),
-        _ => None,
-    });
+    let weights = build.constant_floats(1);
     Ok(Box::new(Gemm {
         alpha: build.float("alpha", 1.)?,
         beta: build.float("beta", 1.)?,
