@@ -1,12 +1,14 @@
 //! What programs use: everything that is written once, on top of any backend.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use content_id::ContentId;
+use content_id::{ContentId, Digest};
 
 use crate::{
-    BlobStore, Error, GcOptions, GcReport, Manifest, ManifestName, Pin, Usage, VerifyOptions, VerifyReport,
-    Version, blobs, gc, named, scrub,
+    BlobStore, Error, GcOptions, GcReport, Manifest, ManifestName, Pin, Quarantined, Usage, VerifyOptions,
+    VerifyReport, Version, blobs, gc, named, scrub,
 };
 
 /// Manifests, pins, garbage collection, accounting and scrubbing, the same on every backend.
@@ -118,6 +120,17 @@ pub trait BlobStoreExt: BlobStore {
     /// is not known. [`verify`](Self::verify) can remove damaged ones. `Backend`.
     async fn collect_garbage(&self, options: &GcOptions) -> Result<GcReport, Error> {
         gc::collect(self, options).await
+    }
+
+    /// Removes those of `blobs` that no manifest names, whatever their age; returns what was destroyed.
+    ///
+    /// What a manifest comes to name meanwhile is kept, as by [`collect_garbage`](Self::collect_garbage).
+    ///
+    /// # Errors
+    ///
+    /// `Damaged` or `Unsupported` if a manifest cannot be read; `Backend`.
+    async fn remove_unnamed(&self, blobs: &BTreeMap<Digest, u64>) -> Result<Vec<Quarantined>, Error> {
+        gc::remove_unnamed(self, blobs).await
     }
 
     /// Returns how much space each manifest and the whole store take; blobs that are shared count once in the total.

@@ -11,7 +11,9 @@ use std::{
 
 use content_id::{ContentId, Digest};
 
-use crate::{BlobStore, Document, DocumentKind, Error, Manifest, ManifestName, Pin, Reason, named};
+use crate::{
+    BlobStore, Document, DocumentKind, Error, Manifest, ManifestName, Pin, Quarantined, Reason, named,
+};
 
 /// What a garbage collection does.
 ///
@@ -150,7 +152,11 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
     for victim in &victims {
         store.quarantine(victim.digest, Reason::Garbage).await?;
     }
-    settle(store, victims, &mut report).await?;
+    // Everything in quarantine, that of interrupted collections included.
+    let settled = settle(store, |_| true).await?;
+    report.bytes_freed = settled.destroyed.iter().map(|held| held.size).sum();
+    report.restored = settled.restored;
+    report.removed = victims.into_iter().filter(|id| !settled.live.contains(&id.digest)).collect();
     report.stages_removed = store.remove_stages(options.cutoff()).await?;
     Ok(report)
 }
@@ -186,26 +192,53 @@ async fn remove_manifests<S: BlobStore + ?Sized>(
     Ok(gone.into_iter().map(|(manifest, _)| manifest.name).collect())
 }
 
-/// Decides over everything in quarantine, that of interrupted collections included.
+/// Removes those of `blobs` that no manifest names; returns what was destroyed.
+pub(crate) async fn remove_unnamed<S: BlobStore + ?Sized>(
+    store: &S,
+    blobs: &BTreeMap<Digest, u64>,
+) -> Result<Vec<Quarantined>, Error> {
+    let live = live(store).await?;
+    let victims: BTreeSet<Digest> = blobs.keys().filter(|digest| !live.contains(digest)).copied().collect();
+    for victim in &victims {
+        store.quarantine(*victim, Reason::Garbage).await?;
+    }
+    let settled =
+        settle(store, |held| held.reason == Reason::Garbage && victims.contains(&held.digest)).await?;
+    Ok(settled.destroyed)
+}
+
+/// What came of blobs in quarantine.
+#[derive(Default)]
+struct Settled {
+    destroyed: Vec<Quarantined>,
+    restored: Vec<Digest>,
+    /// What is in use, whether or not it was still to be restored.
+    live: BTreeSet<Digest>,
+}
+
+/// Decides over what is in quarantine, as far as it `concerns` the caller.
 async fn settle<S: BlobStore + ?Sized>(
     store: &S,
-    victims: Vec<ContentId>,
-    report: &mut GcReport,
-) -> Result<(), Error> {
+    concerns: impl Fn(&Quarantined) -> bool,
+) -> Result<Settled, Error> {
     // The order matters: what is purged was hidden before the manifests are read.
     let held = store.quarantined().await?;
-    let live = Marks::read(store).await?.live();
-    let mut back = BTreeMap::new();
-    for held in held {
+    let live = live(store).await?;
+    let mut settled = Settled::default();
+    for held in held.into_iter().filter(concerns) {
         if held.reason == Reason::Garbage && live.contains(&held.digest) {
             if store.restore(&held).await? {
-                report.restored.push(held.digest);
+                settled.restored.push(held.digest);
             }
-            back.insert(held.digest, ());
+            settled.live.insert(held.digest);
         } else if store.purge(&held).await? {
-            report.bytes_freed += held.size;
+            settled.destroyed.push(held);
         }
     }
-    report.removed = victims.into_iter().filter(|id| !back.contains_key(&id.digest)).collect();
-    Ok(())
+    Ok(settled)
+}
+
+/// Returns what the manifests name at this moment.
+async fn live<S: BlobStore + ?Sized>(store: &S) -> Result<BTreeSet<Digest>, Error> {
+    Ok(named::manifests(store).await?.iter().flat_map(|manifest| manifest.blobs().into_keys()).collect())
 }

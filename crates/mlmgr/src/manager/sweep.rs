@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use blob_store::{BlobStoreExt, GcOptions, Manifest, ManifestName, Pin, Reason};
-use content_id::{ContentId, Digest};
+use blob_store::{BlobStoreExt, GcOptions, Manifest, ManifestName, Pin};
+use content_id::ContentId;
 
 use super::{Manager, inventory::Removed};
 use crate::{Error, ErrorKind};
@@ -99,41 +99,12 @@ impl Manager {
     }
 
     /// Removes those files of `gone` that no manifest names any more.
-    ///
-    /// A file is first put out of sight, then the manifests are read again, and only what still no manifest names
-    /// is destroyed: a download that finishes in between either finds its file missing, or brings it back.
     pub(super) async fn sweep(&self, gone: &Manifest) -> Result<Removed, Error> {
-        let store = &self.inner.store;
-        let mut candidates: BTreeMap<Digest, u64> = gone.blobs();
-        self.forget_named(&mut candidates).await?;
-        for digest in candidates.keys() {
-            store.quarantine(*digest, Reason::Garbage).await?;
-        }
-        // In this order: what is destroyed was out of sight before the manifests were read.
-        let held = store.quarantined().await?;
-        let mut victims = candidates.clone();
-        self.forget_named(&mut victims).await?;
         let mut removed = Removed::default();
-        for held in held {
-            if held.reason != Reason::Garbage || !candidates.contains_key(&held.digest) {
-                continue;
-            }
-            if !victims.contains_key(&held.digest) {
-                store.restore(&held).await?;
-            } else if store.purge(&held).await? {
-                removed.files += 1;
-                removed.bytes += held.size;
-            }
+        for held in self.inner.store.remove_unnamed(&gone.blobs()).await? {
+            removed.files += 1;
+            removed.bytes += held.size;
         }
         Ok(removed)
-    }
-
-    async fn forget_named(&self, blobs: &mut BTreeMap<Digest, u64>) -> Result<(), Error> {
-        for manifest in self.inner.store.manifests().await? {
-            for digest in manifest.blobs().keys() {
-                blobs.remove(digest);
-            }
-        }
-        Ok(())
     }
 }
