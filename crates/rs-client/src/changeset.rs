@@ -60,9 +60,11 @@ impl Changeset {
     /// Whether the metadata is that of the collection that was asked for.
     ///
     /// Signatures do not name their collection, so this guards against mix-ups, not against a server that lies.
+    /// The plugin for Kinto that is released leaves the bucket out, which is no mix-up.
     pub(crate) fn is_of(&self, name: &CollectionName) -> Result<(), Error> {
-        let field = |field| self.metadata.get(field).and_then(Value::as_str).unwrap_or("(none)");
-        let (bucket, collection) = (field("bucket"), field("id"));
+        let field = |field| self.metadata.get(field).map(|value| value.as_str().unwrap_or("(none)"));
+        let bucket = field("bucket").unwrap_or(name.bucket());
+        let collection = field("id").unwrap_or("(none)");
         if (bucket, collection) == (name.bucket(), name.collection()) {
             return Ok(());
         }

@@ -11,8 +11,7 @@ pub(crate) fn info(server: &Server) -> Url {
 
 /// The list of changed collections.
 ///
-/// `_expected` only tells caches apart; 0 gets the answer that is at most a minute old. Numbers are not quoted:
-/// version 1 servers take both forms, version 2 servers only this one.
+/// `_expected` only tells caches apart; 0 gets the answer that is at most a minute old.
 pub(crate) fn changes(server: &Server) -> Url {
     let mut url = with_path(server, "/buckets/monitor/collections/changes/changeset");
     url.set_query(Some("_expected=0"));
@@ -25,6 +24,10 @@ pub(crate) fn changeset(server: &Server, name: &CollectionName, expected: u64, s
     let path = format!("/buckets/{}/collections/{}/changeset", name.bucket(), name.collection());
     let mut url = with_path(server, &path);
     match since {
+        // Every version 1 server takes the timestamp in quotes, and those of the released plugin only so.
+        Some(since) if is_version_1(server) => {
+            url.set_query(Some(&format!("_expected={expected}&_since=%22{since}%22")));
+        }
         Some(since) => url.set_query(Some(&format!("_expected={expected}&_since={since}"))),
         None => url.set_query(Some(&format!("_expected={expected}"))),
     }
@@ -72,6 +75,10 @@ pub(crate) fn under(server: &Server, base: &str, location: &str) -> Result<Url, 
     Ok(url)
 }
 
+fn is_version_1(server: &Server) -> bool {
+    server.url().path().ends_with("/v1")
+}
+
 fn with_path(server: &Server, path: &str) -> Url {
     let mut url = server.url().clone();
     let path = format!("{}{path}", url.path().trim_end_matches('/'));
@@ -99,11 +106,16 @@ mod tests {
             );
             assert_eq!(
                 changeset(&server, &name, 7, Some(5)).as_str(),
-                "https://host/prefix/v1/buckets/main/collections/a-list/changeset?_expected=7&_since=5"
+                "https://host/prefix/v1/buckets/main/collections/a-list/changeset?_expected=7&_since=%225%22"
             );
             assert!(!asks_since(&changeset(&server, &name, 0, None)));
             assert!(asks_since(&changeset(&server, &name, 0, Some(1))));
         }
+        // Version 2 servers refuse quotes.
+        assert_eq!(
+            changeset(&server("https://host/v2"), &name, 7, Some(5)).as_str(),
+            "https://host/v2/buckets/main/collections/a-list/changeset?_expected=7&_since=5"
+        );
     }
 
     #[test]

@@ -184,6 +184,11 @@ impl Chain {
         ContentId::of(&self.root.der).digest.to_string()
     }
 
+    /// Returns the leaf's key, in PEM, for a signer that is another program.
+    pub fn key_pem(&self) -> String {
+        self.leaf_key.serialize_pem()
+    }
+
     /// Signs `message` with the leaf's key: R and S side by side, as URL-safe base64.
     pub fn sign(&self, message: &[u8]) -> String {
         let algorithm: &'static EcdsaSigningAlgorithm = match self.curve {

@@ -83,3 +83,18 @@ async fn more_than_the_limits_allow_is_too_large() {
     let error = sync(changeset("[]"), limits).await.expect_err("more than 50 bytes");
     assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
+
+/// The plugin for Kinto that is released names the collection, and not its bucket.
+#[tokio::test]
+async fn metadata_may_leave_the_bucket_out_but_not_name_another() {
+    for (metadata, expected) in [
+        (r#"{"id": "ml-inference-options"}"#, ErrorKind::Untrusted),
+        (r#"{"id": "ml-inference-options", "bucket": "main-preview"}"#, ErrorKind::Protocol),
+        (r#"{"id": "ml-inference-options", "bucket": null}"#, ErrorKind::Protocol),
+        (r#"{"bucket": "main"}"#, ErrorKind::Protocol),
+    ] {
+        let body = format!(r#"{{"timestamp": 1, "metadata": {metadata}, "changes": []}}"#);
+        let error = sync(&body, Limits::default()).await.expect_err("it is not signed");
+        assert_eq!(error.kind(), expected, "{metadata}: {error}");
+    }
+}

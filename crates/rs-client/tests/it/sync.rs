@@ -66,7 +66,8 @@ async fn differences_are_merged() {
         assert_eq!(report.updated, ["b"]);
         assert_eq!(report.deleted, ["c"]);
         let [request] = &pair.requests()[..] else { panic!("one request is enough") };
-        assert!(request.ends_with(&format!("_since={}", first.timestamp)), "{request}");
+        let quote = if request.starts_with("/v1/") { "%22" } else { "" };
+        assert!(request.ends_with(&format!("_since={quote}{}{quote}", first.timestamp)), "{request}");
     }
 }
 
