@@ -1,6 +1,6 @@
 //! The records of the three collections, as far as this program uses them.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use content_id::{ContentId, Digest};
 use hub_layout::{Dtype, ModelId, RepoPath, Revision, Task};
@@ -109,10 +109,10 @@ pub trait FromFields: Sized {
 
 impl<T: FromFields> Decoded<T> {
     /// Decodes the records that `fields` gives by id.
-    pub fn new<'a>(fields: impl IntoIterator<Item = (&'a str, &'a Map<String, Value>)>) -> Self {
+    pub fn new<'a, F: Borrow<Map<String, Value>>>(fields: impl IntoIterator<Item = (&'a str, F)>) -> Self {
         let mut decoded = Self::default();
         for (id, fields) in fields {
-            match T::from_fields(id, fields) {
+            match T::from_fields(id, fields.borrow()) {
                 Ok(record) => decoded.records.push(record),
                 Err(reason) => decoded.malformed.push(Malformed { id: id.to_owned(), reason }),
             }

@@ -25,8 +25,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Err(error) => println!("{error}; reading the local copy"),
     }
     let collection = client.load(&name).await?.ok_or("there is no local copy yet")?;
-    for record in collection.records.values() {
-        println!("{} {}", record.id(), serde_json::Value::Object(record.fields().clone()));
+    for record in &collection.records {
+        println!("{} {}", record.id(), record.json());
     }
     Ok(())
 }

@@ -4,25 +4,33 @@
 //! `\uxxxx` in lower case. Integers are plain and floats have the shortest exponent form (`1E0`), although the
 //! server lets no float in. This is what canonicaljson-rs 0.9 does, which differs from its own description.
 
-use serde_json::{Map, Number, Value};
+use crate::{Error, ErrorKind, json::Tape};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Pieces are collected up to this size, so that a hash is not fed byte by byte.
 const PIECE: usize = 8 << 10;
 
-/// Writes `value` in canonical form, piece by piece, into `sink`.
+/// Writes a JSON text in canonical form, piece by piece, into `sink`.
+///
+/// # Errors
+///
+/// [`ErrorKind::Protocol`] where `json` is not one JSON value, is nested more than 127 deep, has a key twice in one
+/// object, a number that does not fit 64 bits, or half of a surrogate pair. Some pieces may be written by then.
 ///
 /// ```
-/// let value = serde_json::json!({"b": "é/\u{7f}", "a": [1, null]});
 /// let mut text = Vec::new();
-/// rs_client::canonical::write(&value, |piece| text.extend_from_slice(piece));
+/// rs_client::canonical::write(r#"{"b": "é\/\u007f", "a": [1, null]}"#, |piece| text.extend_from_slice(piece))?;
 /// assert_eq!(text, br#"{"a":[1,null],"b":"\u00e9/\u007f"}"#);
+/// # Ok::<(), rs_client::Error>(())
 /// ```
-pub fn write(value: &Value, sink: impl FnMut(&[u8])) {
+pub fn write(json: &str, sink: impl FnMut(&[u8])) -> Result<(), Error> {
     let mut writer = Writer::new(sink);
-    writer.value(value);
+    Tape::default().write(json, &mut writer).map_err(|error| {
+        Error::new(ErrorKind::Protocol, "the text has no canonical form").with_source(error)
+    })?;
     writer.finish();
+    Ok(())
 }
 
 /// Collects pieces of canonical JSON for a sink.
@@ -53,63 +61,13 @@ impl<S: FnMut(&[u8])> Writer<S> {
         self.piece.clear();
     }
 
-    /// Values from the parser are at most 128 deep, which bounds the recursion.
-    fn value(&mut self, value: &Value) {
-        match value {
-            Value::Null => self.raw(b"null"),
-            Value::Bool(true) => self.raw(b"true"),
-            Value::Bool(false) => self.raw(b"false"),
-            Value::Number(number) => self.number(number),
-            Value::String(text) => self.string(text),
-            Value::Array(items) => {
-                self.raw(b"[");
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        self.raw(b",");
-                    }
-                    self.value(item);
-                }
-                self.raw(b"]");
-            }
-            Value::Object(fields) => self.object(fields),
-        }
+    /// Writes a float that the reader has accepted.
+    pub(crate) fn float(&mut self, written: &str) {
+        let number: f64 = written.parse().unwrap_or(f64::NAN);
+        self.raw(format!("{number:E}").as_bytes());
     }
 
-    pub(crate) fn object(&mut self, fields: &Map<String, Value>) {
-        self.raw(b"{");
-        if fields.keys().is_sorted() {
-            self.fields(fields);
-        } else {
-            // Another crate of the program may have switched serde_json to keep the order of arrival.
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by_key(|(key, _)| *key);
-            self.fields(fields);
-        }
-        self.raw(b"}");
-    }
-
-    fn fields<'a>(&mut self, fields: impl IntoIterator<Item = (&'a String, &'a Value)>) {
-        for (index, (key, value)) in fields.into_iter().enumerate() {
-            if index > 0 {
-                self.raw(b",");
-            }
-            self.string(key);
-            self.raw(b":");
-            self.value(value);
-        }
-    }
-
-    fn number(&mut self, number: &Number) {
-        let text = match (number.as_u64(), number.as_i64(), number.as_f64()) {
-            (Some(number), _, _) => number.to_string(),
-            (_, Some(number), _) => number.to_string(),
-            (_, _, Some(number)) => format!("{number:E}"),
-            _ => number.to_string(),
-        };
-        self.raw(text.as_bytes());
-    }
-
-    fn string(&mut self, text: &str) {
+    pub(crate) fn string(&mut self, text: &str) {
         self.raw(b"\"");
         let bytes = text.as_bytes();
         let mut plain = 0;

@@ -1,60 +1,57 @@
 //! What a server sends: the changes of a collection since some moment.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use serde::Deserialize;
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::{CollectionName, Error, ErrorKind, Limits, Record, name::is_id};
+use crate::{
+    CollectionName, Error, ErrorKind, Limits,
+    json::{JsonError, Reader},
+    record::Change,
+};
 
 /// Changes, the timestamp they lead to, and the collection's metadata; nothing of it is verified.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Changeset {
     pub(crate) timestamp: u64,
-    pub(crate) metadata: Map<String, Value>,
+    pub(crate) metadata: Arc<Map<String, Value>>,
+    /// In order of ids, none of them twice.
     pub(crate) changes: Vec<Change>,
-}
-
-/// One change.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Change {
-    /// The record is now this.
-    Put(Record),
-    /// There is no record of this id. When it went is not told by all servers and means nothing.
-    Delete(String),
 }
 
 impl Changeset {
     /// Reads a changeset as a server sends it.
     ///
+    /// Its records share `json`; nothing but the metadata is copied.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Protocol`] where it is not one, names a record twice, or has a number that does not fit 64
-    /// bits; [`ErrorKind::TooLarge`] where it has more records than `limits` allow.
-    pub fn parse(json: &[u8], limits: &Limits) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Wire {
-            timestamp: u64,
-            #[serde(default)]
-            metadata: Map<String, Value>,
-            changes: Vec<Map<String, Value>>,
-        }
-        let Wire { timestamp, metadata, changes } = serde_json::from_slice(json).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "the server's answer is not a changeset").with_source(error)
+    /// bits; [`ErrorKind::TooLarge`] where it has more records, or more metadata, than `limits` allow.
+    pub fn parse(json: impl Into<Bytes>, limits: &Limits) -> Result<Self, Error> {
+        let json = json.into();
+        let (mut timestamp, mut metadata, mut changes) = (None, None, None);
+        let mut reader = Reader::new(&json, limits.json_depth)?;
+        reader.object(|reader, key| {
+            match &*key.decoded() {
+                "timestamp" if timestamp.is_none() => timestamp = Some(reader.integer()?),
+                "metadata" if metadata.is_none() => metadata = Some(read_metadata(reader, limits)?),
+                "changes" if changes.is_none() => changes = Some(read_changes(reader, &json, limits)?),
+                twice @ ("timestamp" | "metadata" | "changes") => {
+                    let message = format!("the server's answer has {twice} twice");
+                    return Err(Error::new(ErrorKind::Protocol, message));
+                }
+                _ => drop(reader.skip()?),
+            }
+            Ok(())
         })?;
-        if changes.len() > limits.records {
-            let message = format!("{} changes are more than the {} allowed", changes.len(), limits.records);
-            return Err(Error::new(ErrorKind::TooLarge, message));
-        }
-        let changes = changes.into_iter().map(Change::new).collect::<Result<Vec<_>, _>>()?;
-        let mut ids = BTreeSet::new();
-        if let Some(twice) = changes.iter().map(Change::id).find(|id| !ids.insert(*id)) {
-            return Err(Error::new(
-                ErrorKind::Protocol,
-                format!("the server's answer has record {twice} twice"),
-            ));
-        }
-        Ok(Self { timestamp, metadata, changes })
+        reader.end()?;
+        let (Some(timestamp), Some(changes)) = (timestamp, changes) else {
+            let message = "the server's answer is not a changeset: it has no timestamp or no changes";
+            return Err(Error::new(ErrorKind::Protocol, message));
+        };
+        Ok(Self { timestamp, metadata: Arc::new(metadata.unwrap_or_default()), changes })
     }
 
     /// Whether the metadata is that of the collection that was asked for.
@@ -73,21 +70,49 @@ impl Changeset {
     }
 }
 
-impl Change {
-    fn new(fields: Map<String, Value>) -> Result<Self, Error> {
-        if fields.get("deleted") != Some(&Value::Bool(true)) {
-            return Record::new(fields).map(Self::Put);
-        }
-        match fields.get("id").and_then(Value::as_str) {
-            Some(id) if is_id(id) => Ok(Self::Delete(id.to_owned())),
-            _ => Err(Error::new(ErrorKind::Protocol, "a deleted record has no proper id")),
-        }
+/// Reads an object that no signature covers.
+pub(crate) fn read_metadata(reader: &mut Reader<'_>, limits: &Limits) -> Result<Map<String, Value>, Error> {
+    let written = reader.skip()?;
+    if written.len() as u64 > limits.metadata_bytes {
+        let message = format!(
+            "{} bytes of metadata are more than the {} allowed",
+            written.len(),
+            limits.metadata_bytes
+        );
+        return Err(Error::new(ErrorKind::TooLarge, message));
     }
+    serde_json::from_str(written)
+        .map_err(|error| Error::new(ErrorKind::Protocol, "the metadata is not an object").with_source(error))
+}
 
-    fn id(&self) -> &str {
-        match self {
-            Self::Put(record) => record.id(),
-            Self::Delete(id) => id,
+/// Reads a list of changes, or of records, that lies in `text`, and puts it in order of ids.
+pub(crate) fn read_changes(
+    reader: &mut Reader<'_>,
+    text: &Bytes,
+    limits: &Limits,
+) -> Result<Vec<Change>, Error> {
+    let mut changes = Vec::new();
+    reader.array(|reader| {
+        if changes.len() >= limits.records {
+            let message = format!("there are more than the {} records allowed", limits.records);
+            return Err(Error::new(ErrorKind::TooLarge, message));
         }
+        changes.push(Change::read(reader, text)?);
+        Ok(())
+    })?;
+    changes.shrink_to_fit();
+    changes.sort_unstable_by(|one, other| one.id().cmp(other.id()));
+    match changes.windows(2).find(|pair| pair[0].id() == pair[1].id()) {
+        Some(pair) => {
+            let message = format!("record {} is there twice", String::from_utf8_lossy(pair[0].id()));
+            Err(Error::new(ErrorKind::Protocol, message))
+        }
+        None => Ok(changes),
+    }
+}
+
+impl From<JsonError> for Error {
+    fn from(error: JsonError) -> Self {
+        Self::new(ErrorKind::Protocol, "what was sent cannot be read as JSON").with_source(error)
     }
 }

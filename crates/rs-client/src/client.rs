@@ -14,7 +14,7 @@ use transport::Transport;
 
 use crate::{
     Clock, Collection, CollectionName, Error, ErrorKind, Limits, Server, Storage, SystemClock, Verified,
-    state,
+    Version, state,
 };
 use fetch::ServerInfo;
 use politeness::Politeness;
@@ -37,8 +37,6 @@ pub struct Client {
     accept_emptied: bool,
     politeness: Politeness,
     memory: Mutex<Memory>,
-    /// Held while a local copy is compared and replaced, never over the network.
-    committing: tokio::sync::Mutex<()>,
 }
 
 /// What saves requests; losing it costs nothing else.
@@ -47,6 +45,29 @@ struct Memory {
     info: Option<Arc<ServerInfo>>,
     /// By address. Only chains that something verified with.
     chains: HashMap<String, Arc<str>>,
+    copies: HashMap<CollectionName, Kept>,
+}
+
+/// A local copy that need not be read and verified again as long as the storage has the same version.
+#[derive(Debug)]
+struct Kept {
+    copy: Verified<Collection>,
+    version: Version,
+    bytes: u64,
+}
+
+/// What the storage has of a collection.
+struct Local {
+    copy: Option<Verified<Collection>>,
+    version: Option<Version>,
+    damage: Option<Damage>,
+}
+
+/// A local copy that does not verify.
+struct Damage {
+    error: Error,
+    /// The timestamp of the copy before it was damaged, where that can still be told.
+    timestamp: Option<u64>,
 }
 
 /// What a [`Client`] is made from.
@@ -129,7 +150,6 @@ impl ClientBuilder {
             limits,
             accept_emptied,
             memory: Mutex::default(),
-            committing: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -161,13 +181,18 @@ impl Client {
     /// Returns the local copy of a collection, or [`None`] where there is none. Makes no request.
     ///
     /// It is verified again, with the chain that was stored with it and at the time it was fetched, so it can be
-    /// read long after its certificate has expired.
+    /// read long after its certificate has expired. A copy that this client has verified before, and that nobody has
+    /// replaced since, comes from memory.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Corrupt`] where the copy is damaged; [`ErrorKind::Storage`] where it cannot be read.
     pub async fn load(&self, name: &CollectionName) -> Result<Option<Verified<Collection>>, Error> {
-        self.local(name).await.map_err(|error| error.of(name))
+        let local = self.local(name).await.map_err(|error| error.of(name))?;
+        match local.damage {
+            Some(damage) => Err(damage.error.of(name)),
+            None => Ok(local.copy),
+        }
     }
 
     /// Forgets the local copy of a collection.
@@ -179,24 +204,52 @@ impl Client {
     ///
     /// [`ErrorKind::Storage`] where that fails.
     pub async fn reset(&self, name: &CollectionName) -> Result<(), Error> {
-        let _committing = self.committing.lock().await;
+        self.memory().copies.remove(name);
         self.storage.remove(&state::key(&self.server, name)).await.map_err(|error| {
             Error::new(ErrorKind::Storage, "could not remove the local copy").with_source(error).of(name)
         })
     }
 
-    async fn local(&self, name: &CollectionName) -> Result<Option<Verified<Collection>>, Error> {
-        let Some(state) = self.stored(name).await? else { return Ok(None) };
-        let verified = state::read(&self.server, name, &state, &self.limits)?;
-        let evidence = verified.evidence();
-        self.keep_chain(&evidence.signature.x5u, &evidence.chain);
-        Ok(Some(verified))
+    async fn local(&self, name: &CollectionName) -> Result<Local, Error> {
+        let failed =
+            |error| Error::new(ErrorKind::Storage, "could not read the local copy").with_source(error);
+        let key = state::key(&self.server, name);
+        let version = self.storage.version(&key).await.map_err(failed)?;
+        let none = Local { copy: None, version: None, damage: None };
+        if version.is_none() {
+            return Ok(none);
+        }
+        if let Some(kept) = self.memory().copies.get(name)
+            && Some(&kept.version) == version.as_ref()
+        {
+            return Ok(Local { copy: Some(kept.copy.clone()), version, damage: None });
+        }
+        let Some(stored) = self.storage.load(&key).await.map_err(failed)? else { return Ok(none) };
+        let version = Some(stored.version.clone());
+        Ok(match state::read(&self.server, name, &stored.bytes, &self.limits) {
+            Ok(copy) => {
+                let evidence = copy.evidence();
+                self.keep_chain(&evidence.signature.x5u, &evidence.chain);
+                self.keep_copy(&copy, stored.version, stored.bytes.len() as u64);
+                Local { copy: Some(copy), version, damage: None }
+            }
+            Err(error) => {
+                let timestamp = state::timestamp(&stored.bytes);
+                Local { copy: None, version, damage: Some(Damage { error, timestamp }) }
+            }
+        })
     }
 
-    async fn stored(&self, name: &CollectionName) -> Result<Option<bytes::Bytes>, Error> {
-        self.storage.load(&state::key(&self.server, name)).await.map_err(|error| {
-            Error::new(ErrorKind::Storage, "could not read the local copy").with_source(error)
-        })
+    /// Remembers a verified copy, and forgets others where they would be too many.
+    fn keep_copy(&self, copy: &Verified<Collection>, version: Version, bytes: u64) {
+        let copies = &mut self.memory().copies;
+        copies.remove(&copy.name);
+        if copies.values().map(|kept| kept.bytes).sum::<u64>() + bytes > self.limits.memory_bytes {
+            copies.clear();
+        }
+        if bytes <= self.limits.memory_bytes {
+            copies.insert(copy.name.clone(), Kept { copy: copy.clone(), version, bytes });
+        }
     }
 
     /// Remembers a chain that something verified with.

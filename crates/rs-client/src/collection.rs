@@ -1,17 +1,14 @@
 //! A collection, and how changes make a new one of it. Pure.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::{
-    CollectionName, Record,
-    changeset::{Change, Changeset},
-};
+use crate::{CollectionName, Record, changeset::Changeset, records::Records};
 
 /// The records of a collection at one timestamp.
 ///
-/// Signed only inside of a [`Verified`](crate::Verified).
+/// Signed only inside of a [`Verified`](crate::Verified). Cloning is cheap.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Collection {
@@ -20,9 +17,9 @@ pub struct Collection {
     /// When its records last changed, in milliseconds since 1970, by the server's clock. Signed.
     pub timestamp: u64,
     /// The records by id. Signed.
-    pub records: BTreeMap<String, Record>,
+    pub records: Records,
     /// The collection's attributes as the server last sent them, its signatures included. Not signed.
-    pub metadata: Map<String, Value>,
+    pub metadata: Arc<Map<String, Value>>,
 }
 
 /// Which records differ between two states of a collection, each list in order of ids.
@@ -38,34 +35,27 @@ impl Collection {
     ///
     /// Records are replaced or added by id; a deleted record goes, and an unknown one was gone already.
     pub fn merge(base: Option<&Self>, name: &CollectionName, changeset: Changeset) -> Self {
-        let mut records = base.map(|base| base.records.clone()).unwrap_or_default();
-        for change in changeset.changes {
-            match change {
-                Change::Put(record) => {
-                    records.insert(record.id().to_owned(), record);
-                }
-                Change::Delete(id) => {
-                    records.remove(&id);
-                }
-            }
-        }
-        Self { name: name.clone(), timestamp: changeset.timestamp, records, metadata: changeset.metadata }
+        let Changeset { timestamp, metadata, changes } = changeset;
+        let records = base.map(|base| base.records.clone()).unwrap_or_default().merge(changes);
+        Self { name: name.clone(), timestamp, records, metadata }
     }
 }
 
 impl Differences {
     pub(crate) fn between(old: Option<&Collection>, new: &Collection) -> Self {
-        let none = BTreeMap::new();
+        let none = Records::default();
         let old = old.map_or(&none, |old| &old.records);
+        let id = |record: &Record| record.id().to_owned();
         let mut differences = Self::default();
-        for (id, record) in &new.records {
-            match old.get(id) {
-                None => differences.created.push(id.clone()),
-                Some(before) if before != record => differences.updated.push(id.clone()),
+        for record in &new.records {
+            match old.get(record.id()) {
+                None => differences.created.push(id(record)),
+                Some(before) if before != record => differences.updated.push(id(record)),
                 Some(_) => {}
             }
         }
-        differences.deleted = old.keys().filter(|id| !new.records.contains_key(*id)).cloned().collect();
+        let gone = old.iter().filter(|record| new.records.get(record.id()).is_none());
+        differences.deleted = gone.map(id).collect();
         differences
     }
 }

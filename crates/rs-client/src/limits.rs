@@ -4,13 +4,21 @@ use std::time::Duration;
 
 /// The most that is taken from a server; more is refused with [`ErrorKind::TooLarge`](crate::ErrorKind).
 ///
-/// JSON may be nested 128 deep in any case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one changeset; 16 MiB, several times the largest of production. Parsed records take up to ten
-    /// times the memory of their text.
+    /// Bytes of one changeset; 64 MiB, several times the largest of production. A sync takes up to three times
+    /// that in memory.
     pub changeset_bytes: u64,
+    /// Bytes of the metadata of one collection; 1 MiB. Production's, schema included, stays below 100 KiB; read, it
+    /// takes up to ten times the memory.
+    pub metadata_bytes: u64,
+    /// How deep values may be nested in what a server sends; 64, several times production's. Values above 127 count
+    /// as 127, which is what can be decoded.
+    pub json_depth: usize,
+    /// Bytes of local copies that are kept in memory once they are read, so that they need not be read and verified
+    /// again; 64 MiB. 0 keeps none.
+    pub memory_bytes: u64,
     /// Records of one collection, live ones and tombstones; 200,000.
     pub records: usize,
     /// Bytes of the list of changed collections and of the server's description; 1 MiB each.
@@ -33,7 +41,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            changeset_bytes: 16 << 20,
+            changeset_bytes: 64 << 20,
+            metadata_bytes: 1 << 20,
+            json_depth: 64,
+            memory_bytes: 64 << 20,
             records: 200_000,
             info_bytes: 1 << 20,
             chain_bytes: 64 << 10,

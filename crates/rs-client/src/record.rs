@@ -1,19 +1,26 @@
 //! One record and the file attached to it.
 
+use bytes::Bytes;
 use content_id::{ContentId, Digest};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{Error, ErrorKind, name::is_id};
+use crate::{
+    Error, ErrorKind,
+    json::{JsonError, Reader},
+    name::is_id,
+};
 
 /// A record, exactly as it was signed.
 ///
-/// Fields that this crate does not know are kept: the signature covers them. Where a server sent a key twice,
-/// the last one counts, for the signature and for every reader.
-#[derive(Clone, Debug, PartialEq)]
+/// It is kept as the JSON text that the server sent, which [`decode`](Self::decode) reads into any type. Fields that
+/// this crate does not know are part of it: the signature covers them. Cloning it is cheap; it shares the text with
+/// the other records of its collection.
+#[derive(Clone, Debug)]
 pub struct Record {
-    id: String,
-    fields: Map<String, Value>,
+    json: Bytes,
+    id: Bytes,
+    last_modified: Option<u64>,
 }
 
 /// A file that belongs to a record.
@@ -30,47 +37,98 @@ pub struct Attachment {
     pub mimetype: String,
 }
 
-impl Record {
-    /// Takes the fields of a record as a server sent them.
+/// One entry of a list of changes, or of records.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// The record is now this.
+    Put(Record),
+    /// There is no record of this id. When it went is not told by all servers and means nothing.
+    Delete(Bytes),
+}
+
+impl Change {
+    /// Reads the next value, which lies in `text`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Protocol`] where `id` is missing or no proper identity, or where a number is too large to be
-    /// read exactly.
-    pub(crate) fn new(fields: Map<String, Value>) -> Result<Self, Error> {
-        let id = match fields.get("id") {
-            Some(Value::String(id)) if is_id(id) => id.clone(),
-            Some(Value::String(id)) => {
-                let shown: String = id.chars().take(80).collect();
-                return Err(Error::new(ErrorKind::Protocol, format!("{shown:?} is not the id of a record")));
+    /// [`ErrorKind::Protocol`] where it is no object with a proper `id`.
+    pub(crate) fn read(reader: &mut Reader<'_>, text: &Bytes) -> Result<Self, Error> {
+        let start = reader.position();
+        let (mut id, mut deleted, mut last_modified) = (None, false, None);
+        reader.object(|reader, key| -> Result<(), JsonError> {
+            match &*key.decoded() {
+                "id" => {
+                    let at = reader.position();
+                    let written = reader.skip()?;
+                    id = Some((at, written));
+                }
+                "deleted" => deleted = reader.skip()? == "true",
+                "last_modified" => last_modified = reader.skip()?.parse().ok(),
+                _ => drop(reader.skip()?),
             }
-            _ => return Err(Error::new(ErrorKind::Protocol, "a record has no id")),
+            Ok(())
+        })?;
+        let end = reader.offset();
+        let id = match id {
+            Some((at, written)) => read_id(at, written, text)?,
+            None if deleted => return Err(Error::new(ErrorKind::Protocol, "a deleted record has no id")),
+            None => return Err(Error::new(ErrorKind::Protocol, "a record has no id")),
         };
-        if !fields.values().all(is_exact) {
-            let message = format!("record {id} has a number that is too large to be read exactly");
-            return Err(Error::new(ErrorKind::Protocol, message));
-        }
-        Ok(Self { id, fields })
+        Ok(match deleted {
+            true => Self::Delete(id),
+            false => Self::Put(Record { json: text.slice(start..end), id, last_modified }),
+        })
     }
 
+    pub(crate) fn id(&self) -> &Bytes {
+        match self {
+            Self::Put(record) => &record.id,
+            Self::Delete(id) => id,
+        }
+    }
+}
+
+/// The identity written at `at`; without a copy, if it is written without escapes.
+fn read_id(at: usize, written: &str, text: &Bytes) -> Result<Bytes, Error> {
+    let decoded = Reader::of_text(written, 1).and_then(|mut reader| reader.string().map(|id| id.decoded()));
+    let Ok(id) = decoded else {
+        return Err(Error::new(ErrorKind::Protocol, "the id of a record is not a string"));
+    };
+    if !is_id(&id) {
+        let shown: String = id.chars().take(80).collect();
+        return Err(Error::new(ErrorKind::Protocol, format!("{shown:?} is not the id of a record")));
+    }
+    match id {
+        std::borrow::Cow::Borrowed(id) => Ok(text.slice(at + 1..at + 1 + id.len())),
+        std::borrow::Cow::Owned(id) => Ok(id.into()),
+    }
+}
+
+impl Record {
     /// Returns the identity within the collection.
     pub fn id(&self) -> &str {
-        &self.id
+        str_of(&self.id)
     }
 
     /// Returns when the record last changed, in milliseconds since 1970, where it says so.
     pub fn last_modified(&self) -> Option<u64> {
-        self.fields.get("last_modified")?.as_u64()
+        self.last_modified
     }
 
-    /// Returns all fields, those of the protocol included.
-    pub fn fields(&self) -> &Map<String, Value> {
-        &self.fields
+    /// Returns the record as the server sent it: a JSON object, byte for byte.
+    pub fn json(&self) -> &str {
+        str_of(&self.json)
     }
 
-    /// Returns one field.
-    pub fn get(&self, field: &str) -> Option<&Value> {
-        self.fields.get(field)
+    /// Reads all fields, those of the protocol included; each call reads them anew.
+    pub fn fields(&self) -> Map<String, Value> {
+        // What this crate's own reader accepts, serde_json accepts; a property test holds that.
+        serde_json::from_slice(&self.json).unwrap_or_default()
+    }
+
+    /// Reads one field; each call reads the record anew.
+    pub fn get(&self, field: &str) -> Option<Value> {
+        self.fields().remove(field)
     }
 
     /// Reads the record as a `T`.
@@ -79,8 +137,8 @@ impl Record {
     ///
     /// [`ErrorKind::Protocol`] where the fields are not those of a `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        T::deserialize(&self.fields).map_err(|error| {
-            Error::new(ErrorKind::Protocol, format!("record {} has unexpected fields", self.id))
+        serde_json::from_slice(&self.json).map_err(|error| {
+            Error::new(ErrorKind::Protocol, format!("record {} has unexpected fields", self.id()))
                 .with_source(error)
         })
     }
@@ -92,6 +150,11 @@ impl Record {
     /// [`ErrorKind::Protocol`] where the description of the file is incomplete or no proper one.
     pub fn attachment(&self) -> Result<Option<Attachment>, Error> {
         #[derive(Deserialize)]
+        struct Attached {
+            #[serde(default)]
+            attachment: Option<Described>,
+        }
+        #[derive(Deserialize)]
         struct Described {
             location: String,
             hash: Digest,
@@ -100,28 +163,33 @@ impl Record {
             #[serde(default)]
             mimetype: String,
         }
-        let described = match self.fields.get("attachment") {
-            None | Some(Value::Null) => return Ok(None),
-            Some(attachment) => Described::deserialize(attachment),
-        };
-        let Described { location, hash, size, filename, mimetype } = described.map_err(|error| {
-            Error::new(ErrorKind::Protocol, format!("record {} describes no proper attachment", self.id))
+        let Attached { attachment } = serde_json::from_slice(&self.json).map_err(|error| {
+            Error::new(ErrorKind::Protocol, format!("record {} describes no proper attachment", self.id()))
                 .with_source(error)
         })?;
-        Ok(Some(Attachment { location, content: ContentId::new(hash, size), filename, mimetype }))
+        Ok(attachment.map(|described| {
+            let Described { location, hash, size, filename, mimetype } = described;
+            Attachment { location, content: ContentId::new(hash, size), filename, mimetype }
+        }))
+    }
+
+    pub(crate) fn id_bytes(&self) -> &Bytes {
+        &self.id
     }
 }
 
-/// Whether a value can be written again as it was read.
-///
-/// The parser turns integers outside 64 bits into floats; nothing else makes a float that large.
-fn is_exact(value: &Value) -> bool {
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            number.as_f64().is_some_and(|number| number.abs() < 9_223_372_036_854_775_808.0)
-        }
-        Value::Array(items) => items.iter().all(is_exact),
-        Value::Object(fields) => fields.values().all(is_exact),
-        _ => true,
+/// Records are equal where they have the same canonical form, however they were written.
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        let canonical = |record: &Self| {
+            let mut text = Vec::with_capacity(record.json.len());
+            crate::canonical::write(record.json(), |piece| text.extend_from_slice(piece)).ok().map(|()| text)
+        };
+        self.json == other.json || (self.id == other.id && canonical(self) == canonical(other))
     }
+}
+
+/// The text of bytes that were cut out of text.
+fn str_of(bytes: &Bytes) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }

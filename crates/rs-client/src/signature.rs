@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::digest;
 use serde_json::{Map, Value};
 
-use crate::{Collection, Error, ErrorKind, canonical};
+use crate::{Collection, Error, ErrorKind, canonical, json::Tape};
 
 /// The only mode there is today; others are skipped, so that servers can add one.
 const MODE: &str = "p384ecdsa";
@@ -62,21 +62,29 @@ impl Signature {
 
 impl SignedDigest {
     /// Hashes the live records, by id, and the timestamp in canonical JSON, without making a copy of it.
-    pub(crate) fn of(collection: &Collection) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] where a record has a key twice.
+    pub(crate) fn of(collection: &Collection) -> Result<Self, Error> {
         let mut sha384 = digest::Context::new(&digest::SHA384);
         let mut json = canonical::Writer::new(|piece| sha384.update(piece));
+        let mut tape = Tape::default();
         json.raw(b"Content-Signature:\0{\"data\":[");
-        for (index, record) in collection.records.values().enumerate() {
+        for (index, record) in collection.records.iter().enumerate() {
             if index > 0 {
                 json.raw(b",");
             }
-            json.object(record.fields());
+            tape.write(record.json(), &mut json).map_err(|error| {
+                let message = format!("record {} cannot be read", record.id());
+                Error::new(ErrorKind::Protocol, message).with_source(error)
+            })?;
         }
         json.raw(b"],\"last_modified\":\"");
         json.raw(collection.timestamp.to_string().as_bytes());
         json.raw(b"\"}");
         json.finish();
-        Self(sha384.finish())
+        Ok(Self(sha384.finish()))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

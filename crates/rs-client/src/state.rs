@@ -1,37 +1,47 @@
 //! The local copy of one collection, as it is stored.
+//!
+//! One JSON document: what identifies and proves the copy first, then the records as the server sent them. So the
+//! timestamp can be told without reading the records, and even where these are damaged.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use content_id::ContentId;
+use serde::Serialize;
 
 use crate::{
-    Collection, CollectionName, Error, ErrorKind, Limits, Record, Server, Verified, clock,
-    signature::Signature, verify::Candidate,
+    Changeset, Collection, CollectionName, Error, ErrorKind, Limits, Server, Trust, Verified,
+    changeset::{read_changes, read_metadata},
+    clock,
+    json::{JsonError, Reader},
+    signature::Signature,
+    verify::Candidate,
 };
 
 /// The format below; another number is another format.
-const FORMAT: u32 = 1;
+const FORMAT: u64 = 2;
 
+/// What stands before the metadata and the records.
 #[derive(Serialize)]
-struct Written<'a> {
-    format: u32,
+struct Head<'a> {
+    format: u64,
+    /// Of what is signed for: tells a timestamp that was stored from a damaged one.
+    guard: &'a str,
     server: &'a str,
     bucket: &'a str,
     collection: &'a str,
     timestamp: u64,
     verified_at: u64,
-    signature: String,
+    signature: &'a str,
     x5u: &'a str,
     chain: &'a str,
-    metadata: &'a Map<String, Value>,
-    records: Vec<&'a Map<String, Value>>,
 }
 
-#[derive(Deserialize)]
-struct Read {
-    format: u32,
+/// As [`Head`], read.
+#[derive(Debug, Default)]
+struct ReadHead {
+    format: u64,
+    guard: String,
     server: String,
     bucket: String,
     collection: String,
@@ -40,8 +50,6 @@ struct Read {
     signature: String,
     x5u: String,
     chain: String,
-    metadata: Map<String, Value>,
-    records: Vec<Map<String, Value>>,
 }
 
 /// The key of a collection's local copy: each server has its own.
@@ -52,25 +60,37 @@ pub(crate) fn key(server: &Server, name: &CollectionName) -> String {
 /// Writes a verified collection with what it takes to verify it again.
 pub(crate) fn write(server: &Server, verified: &Verified<Collection>) -> Result<Bytes, Error> {
     let evidence = verified.evidence();
-    let state = Written {
+    let head = Head {
         format: FORMAT,
+        guard: &guard(server.url().as_str(), &verified.name, verified.timestamp),
         server: server.url().as_str(),
         bucket: verified.name.bucket(),
         collection: verified.name.collection(),
         timestamp: verified.timestamp,
         verified_at: clock::seconds(evidence.at),
-        signature: evidence.signature.text(),
+        signature: &evidence.signature.text(),
         x5u: &evidence.signature.x5u,
         chain: &evidence.chain,
-        metadata: &verified.metadata,
-        records: verified.records.values().map(Record::fields).collect(),
     };
-    match serde_json::to_vec(&state) {
-        Ok(state) => Ok(state.into()),
-        Err(error) => {
-            Err(Error::new(ErrorKind::Storage, "the local copy cannot be written").with_source(error))
-        }
+    let json = |result: serde_json::Result<Vec<u8>>| {
+        result.map_err(|error| {
+            Error::new(ErrorKind::Storage, "the local copy cannot be written").with_source(error)
+        })
+    };
+    let head = json(serde_json::to_vec(&head))?;
+    let metadata = json(serde_json::to_vec(&*verified.metadata))?;
+    let records: usize = verified.records.iter().map(|record| record.json().len() + 2).sum();
+    let mut state = BytesMut::with_capacity(head.len() + metadata.len() + records + 64);
+    state.put_slice(head.strip_suffix(b"}").unwrap_or(&head));
+    state.put_slice(b",\"metadata\":");
+    state.put_slice(&metadata);
+    state.put_slice(b",\"records\":[");
+    for (index, record) in verified.records.iter().enumerate() {
+        state.put_slice(if index == 0 { b"\n" } else { b",\n" });
+        state.put_slice(record.json().as_bytes());
     }
+    state.put_slice(b"\n]}");
+    Ok(state.freeze())
 }
 
 /// Reads a local copy and verifies it again, with the chain and at the time of the first check.
@@ -81,41 +101,95 @@ pub(crate) fn write(server: &Server, verified: &Verified<Collection>) -> Result<
 pub(crate) fn read(
     server: &Server,
     name: &CollectionName,
-    state: &[u8],
+    state: &Bytes,
     limits: &Limits,
 ) -> Result<Verified<Collection>, Error> {
     let damaged = || Error::new(ErrorKind::Corrupt, "the local copy is damaged; sync to replace it");
-    let read: Read = serde_json::from_slice(state).map_err(|error| damaged().with_source(error))?;
-    let of = (read.server.as_str(), read.bucket.as_str(), read.collection.as_str());
-    if read.format != FORMAT || of != (server.url().as_str(), name.bucket(), name.collection()) {
-        return Err(damaged().with_source("it is of another collection or format"));
+    let (head, changeset) = parse(state, limits).map_err(|error| damaged().with_source(error))?;
+    if head.server != server.url().as_str() || !head.is_of(name) {
+        return Err(damaged().with_source("it is of another server, collection or format"));
     }
-    let verify = || {
-        let mut collection = Collection {
-            name: name.clone(),
-            timestamp: read.timestamp,
-            records: Default::default(),
-            metadata: read.metadata,
-        };
-        for fields in read.records {
-            let record = Record::new(fields)?;
-            collection.records.insert(record.id().to_owned(), record);
-        }
-        let signature = Signature::new(&read.signature, &read.x5u)?;
-        let candidate = Candidate::with_signature(collection, signature.clone());
-        let at = clock::at(read.verified_at);
-        let evidence =
-            candidate.check(&signature, &Arc::from(read.chain), &server.trust(name), at, limits)?;
-        candidate.seal(evidence)
-    };
-    verify().map_err(|error| damaged().with_source(error))
+    verify(head, changeset, name, &server.trust(name), limits).map_err(|error| damaged().with_source(error))
 }
 
-/// Reads the timestamp of a local copy, unverified; [`None`] where it cannot be read.
+/// Reads the timestamp of a copy, even where its records are damaged; [`None`] where it cannot be relied on.
 pub(crate) fn timestamp(state: &[u8]) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Peek {
-        timestamp: u64,
+    let mut head = ReadHead::default();
+    // Damaged is what may be damaged: the head comes first.
+    let mut reader = Reader::new(valid_start(state), 8).ok()?;
+    let _ = reader.object(|reader, key| head.field(reader, &key.decoded()).map(drop));
+    let name = CollectionName::new(&head.bucket[..], &head.collection[..]).ok()?;
+    let guarded = head.format == FORMAT && head.guard == guard(&head.server, &name, head.timestamp);
+    guarded.then_some(head.timestamp)
+}
+
+fn parse(state: &Bytes, limits: &Limits) -> Result<(ReadHead, Changeset), Error> {
+    let mut head = ReadHead::default();
+    let (mut metadata, mut changes) = (Default::default(), Vec::new());
+    let mut reader = Reader::new(state, limits.json_depth)?;
+    reader.object(|reader, key| -> Result<(), Error> {
+        let key = key.decoded();
+        match &*key {
+            "metadata" => metadata = read_metadata(reader, limits)?,
+            "records" => changes = read_changes(reader, state, limits)?,
+            _ if head.field(reader, &key)? => {}
+            _ => drop(reader.skip()?),
+        }
+        Ok(())
+    })?;
+    reader.end()?;
+    let changeset = Changeset { timestamp: head.timestamp, metadata: Arc::new(metadata), changes };
+    Ok((head, changeset))
+}
+
+fn verify(
+    head: ReadHead,
+    changeset: Changeset,
+    name: &CollectionName,
+    trust: &Trust,
+    limits: &Limits,
+) -> Result<Verified<Collection>, Error> {
+    let signature = Signature::new(&head.signature, &head.x5u)?;
+    let collection = Collection::merge(None, name, changeset);
+    let candidate = Candidate::with_signature(collection, signature.clone())?;
+    let at = clock::at(head.verified_at);
+    let evidence = candidate.check(&signature, &Arc::from(head.chain), trust, at, limits)?;
+    candidate.seal(evidence)
+}
+
+impl ReadHead {
+    /// Reads the value of one field; says no, and reads nothing, where it is none of the head.
+    fn field(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<bool, JsonError> {
+        let text = |reader: &mut Reader<'_>| reader.string().map(|text| text.decoded().into_owned());
+        match key {
+            "format" => self.format = reader.integer()?,
+            "guard" => self.guard = text(reader)?,
+            "server" => self.server = text(reader)?,
+            "bucket" => self.bucket = text(reader)?,
+            "collection" => self.collection = text(reader)?,
+            "timestamp" => self.timestamp = reader.integer()?,
+            "verified_at" => self.verified_at = reader.integer()?,
+            "signature" => self.signature = text(reader)?,
+            "x5u" => self.x5u = text(reader)?,
+            "chain" => self.chain = text(reader)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
-    serde_json::from_slice(state).ok().map(|Peek { timestamp }| timestamp)
+
+    fn is_of(&self, name: &CollectionName) -> bool {
+        self.format == FORMAT && (&*self.bucket, &*self.collection) == (name.bucket(), name.collection())
+    }
+}
+
+fn guard(server: &str, name: &CollectionName, timestamp: u64) -> String {
+    ContentId::of(format!("{server}/{name}@{timestamp}").as_bytes()).digest.to_string()
+}
+
+/// The part of a text before the first byte that is no UTF-8.
+fn valid_start(text: &[u8]) -> &[u8] {
+    match std::str::from_utf8(text) {
+        Ok(_) => text,
+        Err(error) => &text[..error.valid_up_to()],
+    }
 }

@@ -42,12 +42,12 @@ impl Candidate {
     /// Hashes the collection and reads the signatures from its metadata.
     pub(crate) fn new(collection: Collection, limits: &Limits) -> Result<Self, Error> {
         let signatures = Signature::all(&collection.metadata, limits.signatures)?;
-        Ok(Self { digest: SignedDigest::of(&collection), collection, signatures })
+        Ok(Self { digest: SignedDigest::of(&collection)?, collection, signatures })
     }
 
     /// Hashes the collection and pairs it with a signature that was kept.
-    pub(crate) fn with_signature(collection: Collection, signature: Signature) -> Self {
-        Self { digest: SignedDigest::of(&collection), collection, signatures: vec![signature] }
+    pub(crate) fn with_signature(collection: Collection, signature: Signature) -> Result<Self, Error> {
+        Ok(Self { digest: SignedDigest::of(&collection)?, collection, signatures: vec![signature] })
     }
 
     /// The signatures to try, in this order.
@@ -103,7 +103,7 @@ impl Verified<Collection> {
     /// ```
     /// use rs_client::{Changeset, Collection, CollectionName, ErrorKind, Limits, Trust, Verified};
     ///
-    /// let json = br#"{"timestamp": 1, "metadata": {}, "changes": [{"id": "a"}]}"#;
+    /// let json = r#"{"timestamp": 1, "metadata": {}, "changes": [{"id": "a"}]}"#;
     /// let changeset = Changeset::parse(json, &Limits::default())?;
     /// let collection = Collection::merge(None, &CollectionName::new("main", "list")?, changeset);
     /// let trust = Trust::new(Vec::new(), "remote-settings.content-signature.mozilla.org");
@@ -152,6 +152,11 @@ impl<T> Verified<T> {
 
     pub(crate) fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// Whether the same records and timestamp were signed, by whatever signature.
+    pub(crate) fn same_content<U>(&self, other: &Verified<U>) -> bool {
+        self.evidence.digest.bytes() == other.evidence.digest.bytes()
     }
 }
 

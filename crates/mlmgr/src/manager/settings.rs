@@ -170,7 +170,7 @@ impl Manager {
     async fn stored<T: FromFields>(&self, name: &str) -> Result<Option<Decoded<T>>, Error> {
         let stored = self.load(name).await?;
         Ok(stored
-            .map(|stored| Decoded::new(stored.records.values().map(|record| (record.id(), record.fields())))))
+            .map(|stored| Decoded::new(stored.records.iter().map(|record| (record.id(), record.fields())))))
     }
 
     /// Returns the records that say which model a task uses.
@@ -180,7 +180,7 @@ impl Manager {
 
     /// Returns the records of the runtime files with their attachments.
     pub(super) async fn runtime_records(&self) -> Result<Vec<Record>, Error> {
-        Ok(self.load(ONNX_RUNTIME).await?.ok_or_else(never_fetched)?.records.into_values().collect())
+        Ok(self.load(ONNX_RUNTIME).await?.ok_or_else(never_fetched)?.records.iter().cloned().collect())
     }
 
     /// Fetches the settings if they were never fetched; else makes no request.

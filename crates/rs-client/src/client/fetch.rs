@@ -118,7 +118,7 @@ impl Client {
             return Ok(Answer { changeset: None, partial, date });
         }
         let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
-        let changeset = Changeset::parse(&body, &self.limits)?;
+        let changeset = Changeset::parse(body, &self.limits)?;
         changeset.is_of(name)?;
         Ok(Answer { changeset: Some(changeset), partial, date })
     }

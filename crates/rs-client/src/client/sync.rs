@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Client, Outcome, SyncReport, fetch::Answer};
+use super::{Client, Local, Outcome, SyncReport, fetch::Answer};
 use crate::{
     CertificateProblem as Problem, Collection, CollectionName, Error, ErrorKind, Verified, clock,
     collection::Differences,
@@ -10,11 +10,8 @@ use crate::{
     verify::{Candidate, Evidence},
 };
 
-/// A local copy, where there is one, and whether there was one that is damaged.
-struct Local {
-    copy: Option<Verified<Collection>>,
-    damaged: bool,
-}
+/// How often a commit is tried when other programs commit at the same time.
+const COMMITS: usize = 8;
 
 impl Client {
     /// Brings the local copy of one collection up to date.
@@ -36,7 +33,7 @@ impl Client {
     pub async fn sync(&self, name: &CollectionName) -> Result<SyncReport, Error> {
         let work = async {
             self.politeness.may_begin(self.clock.now())?;
-            let local = self.local_or_damaged(name).await?;
+            let local = self.local(name).await?;
             self.sync_from(name, 0, local).await
         };
         work.await.map_err(|error| error.of(name))
@@ -71,23 +68,15 @@ impl Client {
         name: &CollectionName,
         expected: Option<u64>,
     ) -> Result<SyncReport, Error> {
-        let local = self.local_or_damaged(name).await?;
-        match (local.copy, expected) {
+        let local = self.local(name).await?;
+        match (&local.copy, expected) {
             (Some(copy), Some(expected))
                 if copy.timestamp >= expected && copy.certificate_expires() >= self.clock.now() =>
             {
-                Ok(SyncReport::new(Outcome::UpToDate, None, copy))
+                Ok(SyncReport::new(Outcome::UpToDate, None, copy.clone()))
             }
             // The server's list may lack a collection that never had a record.
-            (copy, expected) => self.sync_from(name, expected.unwrap_or(0), Local { copy, ..local }).await,
-        }
-    }
-
-    async fn local_or_damaged(&self, name: &CollectionName) -> Result<Local, Error> {
-        match self.local(name).await {
-            Ok(copy) => Ok(Local { copy, damaged: false }),
-            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Local { copy: None, damaged: true }),
-            Err(error) => Err(error),
+            (_, expected) => self.sync_from(name, expected.unwrap_or(0), local).await,
         }
     }
 
@@ -97,27 +86,43 @@ impl Client {
         expected: u64,
         local: Local,
     ) -> Result<SyncReport, Error> {
-        let Local { copy, damaged } = local;
-        let since = copy.as_ref().map(|copy| copy.timestamp);
+        let since = local.copy.as_ref().map(|copy| copy.timestamp);
         let answer = self.changeset(name, expected, since).await?;
-        let partial = answer.partial;
-        let mut new = self.consider(name, copy.as_ref(), answer).await;
+        let mut partial = answer.partial;
+        let mut new = self.consider(name, &local, answer).await;
         if partial && new.as_ref().is_err_and(|error| error.kind() == ErrorKind::Untrusted) {
             // Either the server lies or the merge went wrong; the whole collection tells.
             let answer = self.changeset(name, expected, None).await?;
-            new = self.consider(name, copy.as_ref(), answer).await;
+            partial = answer.partial;
+            new = self.consider(name, &local, answer).await;
         }
-        let mut report = match (new?, copy) {
+        self.finish(name, local, new?, partial).await
+    }
+
+    /// Takes the whole of a collection that came on another way than by a request of its own.
+    pub(super) async fn accept(&self, name: &CollectionName, answer: Answer) -> Result<SyncReport, Error> {
+        let local = self.local(name).await?;
+        let new = self.consider(name, &local, answer).await?;
+        self.finish(name, local, new, false).await
+    }
+
+    async fn finish(
+        &self,
+        name: &CollectionName,
+        local: Local,
+        new: Option<Verified<Collection>>,
+        partial: bool,
+    ) -> Result<SyncReport, Error> {
+        let repaired = local.damage.is_some();
+        let mut report = match (new, local.copy.clone()) {
+            (Some(new), _) => self.commit(name, local, new, partial).await?,
             (None, Some(copy)) => SyncReport::new(Outcome::UpToDate, None, copy),
             (None, None) => {
-                return Err(Error::new(
-                    ErrorKind::Protocol,
-                    "the server sent nothing where all was asked for",
-                ));
+                let message = "the server sent nothing where all was asked for";
+                return Err(Error::new(ErrorKind::Protocol, message));
             }
-            (Some(new), copy) => self.commit(name, copy, new).await?,
         };
-        report.repaired = damaged;
+        report.repaired = repaired;
         Ok(report)
     }
 
@@ -125,18 +130,18 @@ impl Client {
     async fn consider(
         &self,
         name: &CollectionName,
-        copy: Option<&Verified<Collection>>,
+        local: &Local,
         answer: Answer,
     ) -> Result<Option<Verified<Collection>>, Error> {
         let Some(changeset) = answer.changeset else { return Ok(None) };
         let now = self.clock.now();
-        let timestamp = changeset.timestamp;
-        if let Some(copy) = copy
-            && timestamp < copy.timestamp
-        {
+        let copy = local.copy.as_ref();
+        let known = copy.map(|copy| copy.timestamp);
+        let known = known.or_else(|| local.damage.as_ref().and_then(|damage| damage.timestamp));
+        if let Some(known) = known.filter(|known| changeset.timestamp < *known) {
             let message = format!(
-                "the server sent an older state ({timestamp}) than the local copy ({})",
-                copy.timestamp
+                "the server sent an older state ({}) than the local copy ({known})",
+                changeset.timestamp
             );
             return Err(Error::new(ErrorKind::Rollback, message));
         }
@@ -204,7 +209,7 @@ impl Client {
             return Err(Error::new(ErrorKind::Rollback, message));
         }
         let Some(copy) = copy else { return Ok(()) };
-        if new.timestamp == copy.timestamp && new.records != copy.records {
+        if new.timestamp == copy.timestamp && !new.same_content(copy) {
             let message =
                 format!("the server has other records under the same timestamp ({})", new.timestamp);
             return Err(Error::new(ErrorKind::Rollback, message));
@@ -219,29 +224,39 @@ impl Client {
         Ok(())
     }
 
-    /// Replaces the local copy, unless another sync has brought a newer one meanwhile.
+    /// Replaces the local copy, unless another client has brought a state at least as new meanwhile.
     async fn commit(
         &self,
         name: &CollectionName,
-        old: Option<Verified<Collection>>,
+        mut local: Local,
         new: Verified<Collection>,
+        partial: bool,
     ) -> Result<SyncReport, Error> {
+        let old = local.copy.clone();
+        let key = state::key(&self.server, name);
         let state = state::write(&self.server, &new)?;
-        let _committing = self.committing.lock().await;
-        let stored = self.stored(name).await?;
-        if stored.and_then(|stored| state::timestamp(&stored)).is_some_and(|stored| stored > new.timestamp)
-            && let Ok(Some(newer)) = self.local(name).await
-        {
-            return Ok(SyncReport::new(Outcome::Updated, old.as_ref(), newer));
+        for _ in 0..COMMITS {
+            let committed = self.storage.commit(&key, state.clone(), local.version.as_ref()).await;
+            let committed = committed.map_err(|error| {
+                Error::new(ErrorKind::Storage, "could not write the local copy").with_source(error)
+            })?;
+            if let Some(version) = committed {
+                // What a merge made holds on to every answer that it was made from; read again, it does not.
+                if !partial {
+                    self.keep_copy(&new, version, state.len() as u64);
+                }
+                let outcome = match &old {
+                    Some(old) if old.timestamp == new.timestamp => Outcome::SignatureRefreshed,
+                    _ => Outcome::Updated,
+                };
+                return Ok(SyncReport::new(outcome, old.as_ref(), new));
+            }
+            local = self.local(name).await?;
+            if let Some(theirs) = local.copy.take_if(|theirs| theirs.timestamp >= new.timestamp) {
+                return Ok(SyncReport::new(Outcome::Updated, old.as_ref(), theirs));
+            }
         }
-        self.storage.commit(&state::key(&self.server, name), state).await.map_err(|error| {
-            Error::new(ErrorKind::Storage, "could not write the local copy").with_source(error)
-        })?;
-        let outcome = match &old {
-            Some(old) if old.timestamp == new.timestamp => Outcome::SignatureRefreshed,
-            _ => Outcome::Updated,
-        };
-        Ok(SyncReport::new(outcome, old.as_ref(), new))
+        Err(Error::new(ErrorKind::Storage, "other programs keep replacing the local copy"))
     }
 }
 

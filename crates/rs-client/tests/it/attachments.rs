@@ -158,9 +158,9 @@ async fn an_attachment_that_is_described_badly_is_an_error_of_its_record_alone()
         ],
     );
     let collection = pair.client.sync(&list()).await.expect("the server is good").collection;
-    for (id, record) in &collection.records {
-        let attachment = record.attachment();
-        match id.as_str() {
+    for record in &collection.records {
+        let (id, attachment) = (record.id(), record.attachment());
+        match id {
             "good" => assert!(attachment.expect("it is described properly").is_some()),
             "none" | "null" => assert!(attachment.expect("there is none").is_none()),
             _ => assert_eq!(attachment.expect_err(id).kind(), ErrorKind::Protocol),

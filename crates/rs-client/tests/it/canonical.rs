@@ -4,10 +4,14 @@ use proptest::prelude::*;
 use rs_client::canonical;
 use serde_json::{Value, json};
 
-pub(crate) fn text(value: &Value) -> String {
+pub(crate) fn canonical(json: &str) -> String {
     let mut text = Vec::new();
-    canonical::write(value, |piece| text.extend_from_slice(piece));
+    canonical::write(json, |piece| text.extend_from_slice(piece)).expect("it is JSON");
     String::from_utf8(text).expect("canonical JSON is ASCII")
+}
+
+fn text(value: &Value) -> String {
+    canonical(&value.to_string())
 }
 
 /// Any JSON, with the characters and numbers at which implementations differ.
@@ -60,7 +64,7 @@ fn known_answers() {
 fn long_values_are_written_in_pieces() {
     let value = json!(["é".repeat(10_000), "x".repeat(30_000)]);
     let mut pieces = 0;
-    canonical::write(&value, |_| pieces += 1);
+    canonical::write(&value.to_string(), |_| pieces += 1).expect("it is JSON");
     assert!(pieces > 3);
     assert_eq!(text(&value), testkit::settings::canonical::canonical_json(&value));
 }
@@ -77,5 +81,58 @@ proptest! {
         let read: Value = serde_json::from_str(&once).expect("canonical JSON is JSON");
         prop_assert_eq!(&read, &value);
         prop_assert_eq!(text(&read), once);
+    }
+}
+
+/// Text that is nearly JSON, or JSON written in an unusual way.
+fn nearly_json() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("{".to_owned()),
+        Just("}".to_owned()),
+        Just("[".to_owned()),
+        Just("]".to_owned()),
+        Just(",".to_owned()),
+        Just(":".to_owned()),
+        Just(" \n".to_owned()),
+        Just("\"a\"".to_owned()),
+        Just("\"a\":1".to_owned()),
+        Just("\"\\u0061\"".to_owned()),
+        Just("\\ud83d\\ude00".to_owned()),
+        Just("1.50E+2".to_owned()),
+        Just("-0".to_owned()),
+        Just("true".to_owned()),
+        Just("null".to_owned()),
+        "-?[0-9]{1,20}",
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    /// One reading: what has a canonical form, serde_json reads as the same value.
+    #[test]
+    fn what_is_accepted_is_read_the_same_by_serde_json(json in nearly_json()) {
+        let mut text = Vec::new();
+        if canonical::write(&json, |piece| text.extend_from_slice(piece)).is_ok() {
+            let read: Value = serde_json::from_str(&json).expect("it has a canonical form");
+            let again: Value = serde_json::from_slice(&text).expect("canonical JSON is JSON");
+            prop_assert_eq!(read, again);
+        }
+    }
+
+    #[test]
+    fn any_layout_of_json_is_accepted(value in any_json()) {
+        let spaced = serde_json::to_string_pretty(&value).expect("it is JSON");
+        prop_assert_eq!(canonical(&spaced), text(&value));
+    }
+}
+
+#[test]
+fn a_key_twice_has_no_canonical_form() {
+    for json in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#] {
+        let error = canonical::write(json, |_| {}).expect_err(json);
+        assert_eq!(error.kind(), rs_client::ErrorKind::Protocol);
     }
 }

@@ -28,7 +28,7 @@ fn verify(chain: &Chain, pem: &str, root: &str, signer: &str, at: SystemTime) ->
         "timestamp": 5, "changes": [record],
         "metadata": {"signature": {"mode": "p384ecdsa", "signature": signature, "x5u": "x"}},
     });
-    let changeset = Changeset::parse(body.to_string().as_bytes(), &Limits::default())?;
+    let changeset = Changeset::parse(body.to_string(), &Limits::default())?;
     let collection = Collection::merge(None, &CollectionName::new("main", "list")?, changeset);
     let trust = Trust::new(vec![root.parse::<RootHash>()?], signer);
     Verified::new(collection, pem, &trust, at, &Limits::default()).map(drop)

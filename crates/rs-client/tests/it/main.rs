@@ -9,6 +9,7 @@ mod order;
 mod politeness;
 mod properties;
 mod replay;
+mod sharing;
 mod signatures;
 mod storage;
 mod support;

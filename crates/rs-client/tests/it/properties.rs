@@ -33,7 +33,7 @@ fn signed(records: &[Value], timestamp: u64) -> Value {
 }
 
 fn verify(body: &[u8], pem: &str) -> Result<Verified<Collection>, Error> {
-    let changeset = Changeset::parse(body, &Limits::default())?;
+    let changeset = Changeset::parse(body.to_vec(), &Limits::default())?;
     let collection = Collection::merge(None, &name(), changeset);
     let root = chain().root_hash().parse().expect("the root hash is one");
     Verified::new(collection, pem, &Trust::new(vec![root], SIGNER), SystemTime::now(), &Limits::default())
@@ -44,7 +44,7 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
 }
 
 fn parse(body: &Value) -> Changeset {
-    Changeset::parse(body.to_string().as_bytes(), &Limits::default()).expect("the changeset is well formed")
+    Changeset::parse(body.to_string(), &Limits::default()).expect("the changeset is well formed")
 }
 
 /// Records with ids from a small set, so that changes meet.
@@ -124,7 +124,7 @@ proptest! {
         for id in (0..6).map(|id| format!("r{id}")) {
             let last = second.iter().chain(&first).find(|change| change["id"] == *id);
             let expected = last.filter(|change| change.get("deleted").is_none());
-            let found = merged.records.get(&id).map(|record| Value::Object(record.fields().clone()));
+            let found = merged.records.get(&id).map(|record| Value::Object(record.fields()));
             prop_assert_eq!(found.as_ref(), expected);
         }
     }

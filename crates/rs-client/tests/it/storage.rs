@@ -4,9 +4,13 @@ use std::{fs, io, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rs_client::{ErrorKind, FileStorage, MemoryStorage, Storage};
+use rs_client::{ErrorKind, FileStorage, MemoryStorage, Storage, Stored, Version};
 
-use crate::support::{Pair, builder, ids, list};
+use crate::support::{Pair, builder, commit, ids, list};
+
+async fn loaded(storage: &dyn Storage, key: &str) -> Bytes {
+    storage.load(key).await.expect("it can be read").expect("it is there").bytes
+}
 
 #[tokio::test]
 async fn both_storages_keep_the_last_commit_of_each_key() {
@@ -19,11 +23,11 @@ async fn both_storages_keep_the_last_commit_of_each_key() {
         for key in keys {
             assert_eq!(storage.load(key).await.expect("nothing is there"), None);
             storage.remove(key).await.expect("nothing is there");
-            storage.commit(key, "old".into()).await.expect("there is room");
-            storage.commit(key, Bytes::from(key.to_owned())).await.expect("there is room");
+            commit(&*storage, key, "old".into()).await;
+            commit(&*storage, key, Bytes::from(key.to_owned())).await;
         }
         for key in keys {
-            assert_eq!(storage.load(key).await.expect("it is there").expect("it is there"), key.as_bytes());
+            assert_eq!(loaded(&*storage, key).await, key.as_bytes());
             storage.remove(key).await.expect("it is there");
             assert_eq!(storage.load(key).await.expect("it is gone"), None);
         }
@@ -35,8 +39,8 @@ fn files_work_without_a_runtime() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let storage = FileStorage::open(folder.path());
     futures::executor::block_on(async {
-        storage.commit("key", "state".into()).await.expect("there is room");
-        assert_eq!(storage.load("key").await.expect("it is there").expect("it is there"), "state");
+        commit(&storage, "key", "state".into()).await;
+        assert_eq!(loaded(&storage, "key").await, "state");
     });
 }
 
@@ -45,7 +49,7 @@ fn files_work_without_a_runtime() {
 async fn an_unfinished_file_is_ignored_and_in_the_end_removed() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let storage = FileStorage::open(folder.path());
-    storage.commit("key", "good".into()).await.expect("there is room");
+    commit(&storage, "key", "good".into()).await;
     let fresh = folder.path().join(".unfinished-fresh");
     let old = folder.path().join(".unfinished-old");
     for path in [&fresh, &old] {
@@ -58,11 +62,12 @@ async fn an_unfinished_file_is_ignored_and_in_the_end_removed() {
         .and_then(|file| file.set_modified(long_ago))
         .expect("the file is ours");
 
-    assert_eq!(storage.load("key").await.expect("it is there").expect("it is there"), "good");
-    storage.commit("key", "better".into()).await.expect("there is room");
-    assert_eq!(storage.load("key").await.expect("it is there").expect("it is there"), "better");
+    assert_eq!(loaded(&storage, "key").await, "good");
+    commit(&storage, "key", "better".into()).await;
+    assert_eq!(loaded(&storage, "key").await, "better");
     assert!(fresh.exists() && !old.exists());
-    assert_eq!(fs::read_dir(folder.path()).expect("the folder is there").count(), 2);
+    // The state, the lock and the fresh one.
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder is there").count(), 3);
 }
 
 /// A half-written file under the final name, as a careless program would leave it, is noticed.
@@ -92,10 +97,13 @@ struct Full(Arc<MemoryStorage>);
 
 #[async_trait]
 impl Storage for Full {
-    async fn load(&self, key: &str) -> io::Result<Option<Bytes>> {
+    async fn load(&self, key: &str) -> io::Result<Option<Stored>> {
         self.0.load(key).await
     }
-    async fn commit(&self, _: &str, _: Bytes) -> io::Result<()> {
+    async fn version(&self, key: &str) -> io::Result<Option<Version>> {
+        self.0.version(key).await
+    }
+    async fn commit(&self, _: &str, _: Bytes, _: Option<&Version>) -> io::Result<Option<Version>> {
         Err(io::ErrorKind::StorageFull.into())
     }
     async fn remove(&self, _: &str) -> io::Result<()> {
@@ -124,7 +132,7 @@ async fn who_may_read_the_state_is_left_to_the_umask() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder can be made");
     let storage = FileStorage::open(folder.path());
-    storage.commit("key", "state".into()).await.expect("it is written");
+    commit(&storage, "key", "state".into()).await;
     let usual = folder.path().join("usual");
     std::fs::write(&usual, "any file").expect("it is written");
     let mode = |path: &std::path::Path| std::fs::metadata(path).expect("it is there").permissions().mode();

@@ -50,12 +50,13 @@ impl Pair {
     /// The only local copy there is, as stored.
     pub(crate) async fn stored(&self) -> Value {
         let stored = self.storage.load(&self.key()).await.expect("memory can be read");
-        serde_json::from_slice(&stored.expect("there is a local copy")).expect("local copies are JSON")
+        let stored = stored.expect("there is a local copy");
+        serde_json::from_slice(&stored.bytes).expect("local copies are JSON")
     }
 
     pub(crate) async fn store(&self, state: &Value) {
-        let state = state.to_string().into();
-        self.storage.commit(&self.key(), state).await.expect("memory can be written");
+        let state = serde_json::to_vec(state).expect("it is JSON").into();
+        commit(&*self.storage, &self.key(), state).await;
     }
 
     pub(crate) fn key(&self) -> String {
@@ -79,6 +80,13 @@ impl Pair {
     }
 }
 
+/// Replaces whatever is kept under `key`.
+pub(crate) async fn commit(storage: &dyn Storage, key: &str, state: bytes::Bytes) {
+    let version = storage.version(key).await.expect("the storage can be read");
+    let committed = storage.commit(key, state, version.as_ref()).await.expect("the storage can be written");
+    committed.expect("nobody else writes");
+}
+
 pub(crate) fn builder(url: &str, root: &str, storage: Arc<dyn Storage>) -> ClientBuilder {
     let roots = vec![root.parse().expect("the root hash is one")];
     let server = Server::custom(url.parse().expect("the address is one"), roots);
@@ -94,5 +102,5 @@ pub(crate) fn list() -> CollectionName {
 }
 
 pub(crate) fn ids(collection: &rs_client::Collection) -> Vec<&str> {
-    collection.records.keys().map(String::as_str).collect()
+    collection.records.ids().collect()
 }

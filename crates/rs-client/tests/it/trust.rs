@@ -4,7 +4,7 @@ use rs_client::{ErrorKind, Outcome};
 use serde_json::{Value, json};
 use testkit::settings::SettingsServer;
 
-use crate::support::{LIST, Pair, builder, ids, list};
+use crate::support::{LIST, Pair, builder, commit, ids, list};
 
 #[tokio::test]
 async fn a_record_changed_after_signing_is_refused_and_the_old_copy_stays() {
@@ -85,7 +85,7 @@ async fn a_damaged_local_copy_is_noticed_and_replaced() {
         |state| state["chain"] = json!(""),
         |state| state["verified_at"] = json!(0),
         |state| state["collection"] = json!("another"),
-        |state| state["format"] = json!(2),
+        |state| state["format"] = json!(1),
     ];
     for (index, damage) in damages.into_iter().enumerate() {
         let mut state = good.clone();
@@ -100,8 +100,7 @@ async fn a_damaged_local_copy_is_noticed_and_replaced() {
         assert_eq!(pair.stored().await["records"], good["records"], "{index}");
     }
     for text in ["", "{", "null", "\u{0}\u{0}\u{0}"] {
-        use rs_client::Storage as _;
-        pair.storage.commit(&pair.key(), text.into()).await.expect("memory can be written");
+        commit(&*pair.storage, &pair.key(), text.into()).await;
         let error = pair.client.load(&list()).await.expect_err("it is damaged");
         assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
