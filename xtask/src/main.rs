@@ -2,9 +2,12 @@
 
 mod bench;
 mod demo;
+mod e2e;
 mod examples;
 mod fixtures;
+mod python;
 mod repo;
+mod report;
 mod test;
 mod tidy;
 
@@ -39,6 +42,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         about: "Check the rules that the compiler does not: layers, owners, file shapes, documents",
         run: |arguments| without(arguments).and_then(|()| tidy::run()),
+    },
+    Command {
+        name: "e2e",
+        arguments: "settings",
+        about: "Run clients against the servers that others wrote; writes target/reports/NAME.json",
+        run: e2e::run,
     },
     Command {
         name: "bench",

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    examples, fixtures,
+    e2e, examples, fixtures,
     repo::{self, Repo},
     tidy,
 };
@@ -27,6 +27,8 @@ enum Action {
     Cargo { arguments: Vec<String>, environment: Vec<(&'static str, String)> },
     /// Runs one of our own checks.
     Own(fn() -> Result<(), String>),
+    /// Runs our clients against a server that others wrote, where it can be installed.
+    EndToEnd,
     /// Says loudly that this part is not run, and why.
     Skip(String),
 }
@@ -79,6 +81,7 @@ fn steps() -> Vec<Step> {
         Step { name: "tidy", action: Action::Own(tidy::run) },
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
         cargo("tests", &["test", "--workspace", "--locked", "--no-fail-fast"]),
+        Step { name: "a real settings server", action: Action::EndToEnd },
         Step { name: "recorded exchanges", action: Action::Own(fixtures::check) },
         Step { name: "examples", action: Action::Own(examples::run) },
         Step { name: "documented commands", action: Action::Own(documented_commands) },
@@ -185,6 +188,13 @@ impl Tally {
     fn perform(&mut self, step: &Step) -> Result<(), String> {
         match &step.action {
             Action::Own(check) => check(),
+            Action::EndToEnd => match e2e::settings(e2e::Build::Workspace)? {
+                e2e::Outcome::Passed => Ok(()),
+                e2e::Outcome::Skipped(what) => {
+                    self.skip(what);
+                    Ok(())
+                }
+            },
             Action::Skip(what) => {
                 self.skip(what.clone());
                 Ok(())

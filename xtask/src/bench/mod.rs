@@ -1,7 +1,6 @@
 //! `cargo xtask bench NAME`: figures of speed and memory, never part of a test.
 
 mod measure;
-mod report;
 mod run;
 
 pub(crate) use measure::run_measured;

@@ -1,12 +1,10 @@
 //! Time and peak memory of `mlmgr run` as a whole program, cold and warm.
 
-use super::{
-    measure::{Measured, measure},
-    report::{Row, finish, median},
-};
+use super::measure::{Measured, measure};
 use crate::{
     demo::{Mlmgr, World},
     repo,
+    report::{Row, finish, median},
 };
 
 /// How often each case is measured.

@@ -15,7 +15,7 @@ fn help_names_every_command_with_one_line() {
     let output = xtask(&["--help"]);
     assert!(output.status.success());
     let help = text(&output.stdout);
-    for name in ["demo", "test", "tidy", "fixtures"] {
+    for name in ["demo", "test", "tidy", "e2e", "fixtures"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(name) && line.len() > 40), "{help}");
     }
 }

@@ -5,6 +5,7 @@ mod canned;
 mod canonical;
 mod chains;
 mod emptied;
+mod kinto;
 mod order;
 mod politeness;
 mod properties;

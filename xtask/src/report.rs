@@ -10,12 +10,24 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
-    /// The most it may be; `null` where nothing is asked.
+    /// What it must reach; `null` where nothing is asked.
     pub(crate) bar: Option<f64>,
+    /// Which side of the bar is good; `null` where there is none.
+    pub(crate) sense: Option<Sense>,
     /// Whether the bar is met; `null` where there is none.
     pub(crate) ok: Option<bool>,
     pub(crate) peer: Option<String>,
     pub(crate) peer_value: Option<f64>,
+}
+
+/// Which side of a bar is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sense {
+    /// The bar or less.
+    AtMost,
+    /// The bar or more.
+    AtLeast,
 }
 
 impl Row {
@@ -23,17 +35,38 @@ impl Row {
     pub(crate) fn plain(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
         Self { name: name.into(), value, unit, ..Self::default() }
     }
+
+    /// Asks for `bar` or less.
+    #[must_use]
+    pub(crate) fn at_most(self, bar: f64) -> Self {
+        let ok = Some(self.value <= bar);
+        Self { bar: Some(bar), sense: Some(Sense::AtMost), ok, ..self }
+    }
+
+    /// Asks for `bar` or more.
+    #[must_use]
+    pub(crate) fn at_least(self, bar: f64) -> Self {
+        let ok = Some(self.value >= bar);
+        Self { bar: Some(bar), sense: Some(Sense::AtLeast), ok, ..self }
+    }
+
+    /// What is asked, and whether it is reached, in words; empty where nothing is asked.
+    fn verdict(&self) -> String {
+        let (Some(bar), Some(sense)) = (self.bar, self.sense) else { return String::new() };
+        let sense = match sense {
+            Sense::AtMost => "at most",
+            Sense::AtLeast => "at least",
+        };
+        let ok = if self.ok == Some(true) { "held" } else { "MISSED" };
+        format!("  ({sense} {bar}: {ok})")
+    }
 }
 
 /// Prints the rows and writes them to `target/reports/NAME.json`; fails if a bar is missed.
 pub(crate) fn finish(name: &str, rows: &[Row]) -> Result<(), String> {
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     for row in rows {
-        let bar = match (row.bar, row.ok) {
-            (Some(bar), Some(true)) => format!("  (at most {bar}: held)"),
-            (Some(bar), _) => format!("  (at most {bar}: MISSED)"),
-            (None, _) => String::new(),
-        };
+        let bar = row.verdict();
         let peer = match (&row.peer, row.peer_value) {
             (Some(peer), Some(value)) => format!("  {peer}: {value:.1}"),
             _ => String::new(),
@@ -61,7 +94,18 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{Row, median};
+
+    #[test]
+    fn a_bar_is_a_floor_or_a_ceiling() {
+        let row = |value| Row::plain("speed", value, "x");
+        assert_eq!(row(2.0).verdict(), "");
+        assert_eq!(row(2.0).at_most(2.0).verdict(), "  (at most 2: held)");
+        assert_eq!(row(2.5).at_most(2.0).verdict(), "  (at most 2: MISSED)");
+        assert_eq!(row(5.0).at_least(5.0).verdict(), "  (at least 5: held)");
+        assert_eq!(row(4.9).at_least(5.0).ok, Some(false));
+        assert!(serde_json::to_string(&row(1.0).at_least(1.0)).is_ok_and(|it| it.contains("\"at_least\"")));
+    }
 
     #[test]
     fn the_median_is_in_the_middle() {
