@@ -55,7 +55,6 @@ pub mod records;
 mod resolve;
 mod rules;
 mod runtimes;
-mod version;
 
 pub use engine::{Engine, EngineInfo};
 pub use error::{Error, ErrorKind};
@@ -66,13 +65,15 @@ pub use manager::{
 pub use query::{IntoQuery, Query, Target};
 pub use resolve::{Selection, resolve};
 pub use runtimes::{DEFAULT_RUNTIME, SUPPORTED_MAJORS, newest_runtimes};
-pub use version::Version;
 
 pub use blob_store::{BlobStore, FsStore};
 pub use content_id::{ContentId, Digest};
 pub use hub_client::{Event, Limits as HubLimits, NoProgress, Plan, PlannedFile, Progress, Trust};
 pub use hub_layout::{Dtype, Hub, HubKind, ModelId, RepoPath, Revision, Task};
 pub use pipelines::{Embedding, Input, Output, Pooling, RunOptions, TASKS, cosine_similarity};
-pub use rs_client::{Clock, FileStorage, FixedClock, MemoryStorage, RootHash, Server, Storage, SystemClock};
+pub use rs_client::{
+    Clock, FileStorage, FixedClock, MemoryStorage, RootHash, Server, Storage, SystemClock,
+    ToolkitVersion as Version,
+};
 pub use runtime::EngineKind;
 pub use transport::{self, HttpOptions, HttpTransport, Offline, Retry, RetryPolicy, Transport};

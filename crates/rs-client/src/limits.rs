@@ -36,6 +36,14 @@ pub struct Limits {
     /// How far a timestamp may lie in the future of the local clock; one day. A signed timestamp beyond it
     /// would shut out every later change.
     pub future: Duration,
+    /// Bytes of one record's filter expression; 4 KiB. Production's longest have a few hundred.
+    pub filter_bytes: usize,
+    /// How deep brackets and conditionals of a filter expression may nest; 32. Production nests 3 deep, and each
+    /// level takes a few KiB of the stack.
+    pub filter_depth: usize,
+    /// Steps of evaluating one filter expression, about the operations and the list items they look at; 100,000,
+    /// some milliseconds. Production takes a dozen; filters inside of filters could take any number.
+    pub filter_steps: usize,
 }
 
 impl Default for Limits {
@@ -53,6 +61,9 @@ impl Default for Limits {
             attachment_bytes: 1 << 30,
             backoff: Duration::from_secs(86_400),
             future: Duration::from_secs(86_400),
+            filter_bytes: 4 << 10,
+            filter_depth: 32,
+            filter_steps: 100_000,
         }
     }
 }

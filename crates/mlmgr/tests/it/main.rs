@@ -9,5 +9,4 @@ mod resolve;
 mod rules;
 mod runtimes;
 mod updates;
-mod version;
 mod world;

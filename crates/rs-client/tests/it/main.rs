@@ -5,6 +5,11 @@ mod canned;
 mod canonical;
 mod chains;
 mod emptied;
+mod filters;
+#[cfg(feature = "jexl")]
+mod filters_hostile;
+#[cfg(feature = "jexl")]
+mod filters_jexl;
 mod kinto;
 mod order;
 mod politeness;
@@ -15,5 +20,6 @@ mod signatures;
 mod storage;
 mod support;
 mod sync;
+mod toolkit_version;
 mod trust;
 mod vectors;

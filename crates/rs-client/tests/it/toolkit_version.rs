@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use mlmgr::Version;
 use proptest::prelude::*;
+use rs_client::ToolkitVersion as Version;
 
 /// Ascending; versions in one line are equal.
 const ASCENDING: &[&[&str]] = &[

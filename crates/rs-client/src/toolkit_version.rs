@@ -1,4 +1,4 @@
-//! Mozilla's toolkit version order, by which runtime files are chosen.
+//! Mozilla's toolkit version order, by which records say for which versions they are.
 
 use std::{cmp::Ordering, fmt};
 
@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 /// print differently.
 ///
 /// ```
-/// use mlmgr::Version;
+/// use rs_client::ToolkitVersion;
 ///
-/// let order = ["5.0a1", "5.0b2", "5.0", "5.0.1", "5.*"].map(Version::new);
+/// let order = ["5.0a1", "5.0b2", "5.0", "5.0.1", "5.*"].map(ToolkitVersion::new);
 /// assert!(order.is_sorted());
-/// assert_eq!(Version::new("5"), Version::new("5.0.0"));
+/// assert_eq!(ToolkitVersion::new("5"), ToolkitVersion::new("5.0.0"));
 /// ```
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(transparent)]
-pub struct Version(String);
+pub struct ToolkitVersion(String);
 
 /// One part, between two dots. The order of the fields is the order of comparison.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ enum Suffix<'a> {
     Absent,
 }
 
-impl Version {
+impl ToolkitVersion {
     /// Takes `text` as a version.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -103,7 +103,7 @@ fn split_number(text: &str) -> (i64, &str) {
     (number.parse().unwrap_or(most), rest)
 }
 
-impl Ord for Version {
+impl Ord for ToolkitVersion {
     fn cmp(&self, other: &Self) -> Ordering {
         let (mut left, mut right) = (self.0.split('.').map(Part::new), other.0.split('.').map(Part::new));
         loop {
@@ -119,21 +119,21 @@ impl Ord for Version {
     }
 }
 
-impl PartialOrd for Version {
+impl PartialOrd for ToolkitVersion {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Version {
+impl PartialEq for ToolkitVersion {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Version {}
+impl Eq for ToolkitVersion {}
 
-impl fmt::Display for Version {
+impl fmt::Display for ToolkitVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
