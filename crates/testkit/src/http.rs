@@ -20,6 +20,7 @@
 mod exchange;
 mod fault;
 mod message;
+mod range;
 mod serve;
 
 use std::{

@@ -35,7 +35,7 @@ impl World {
         }
         if let Some(location) = path.strip_prefix("/attachments/") {
             return match self.attachments.get(location) {
-                Some(bytes) => Reply::bytes(bytes.clone()),
+                Some(bytes) => Reply::bytes(bytes.clone()).ranged(request),
                 None => Reply::status(404),
             };
         }
