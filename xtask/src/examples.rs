@@ -1,6 +1,12 @@
 //! Runs the examples of all crates, those that ask servers against servers on loopback.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::json;
 use testkit::{
@@ -13,6 +19,7 @@ use crate::repo::{self, Repo};
 
 const MODEL: &str = "org/tiny";
 const LIST: &str = "ml-inference-options";
+const SIGNER: &str = "remote-settings.content-signature.mozilla.org";
 
 /// The servers that examples ask, and the folder that they run in.
 struct Stage {
@@ -67,6 +74,8 @@ impl Stage {
             json!({"id": "embed", "taskName": "feature-extraction", "modelId": MODEL, "modelRevision": "main", "dtype": "q8"}),
         );
         stage.install()?;
+        stage.write("changeset.json", &stage.settings.changeset(LIST).to_string())?;
+        stage.write("chain.pem", &stage.settings.chain_pem())?;
         Ok(stage)
     }
 
@@ -85,6 +94,12 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// Writes a file into the folder.
+    fn write(&self, name: &str, text: &str) -> Result<(), String> {
+        fs::write(self.folder.path().join(name), text)
+            .map_err(|error| format!("cannot write {name}: {error}"))
     }
 
     /// Lets `command` run in the folder and without a proxy.
@@ -109,6 +124,17 @@ impl Stage {
             ("run_onnx", vec![weights]),
             ("token_vectors", Vec::new()),
             ("urls", Vec::new()),
+            (
+                "verify_changeset",
+                ["changeset.json", "chain.pem", &self.settings.root_hash(), SIGNER, &now()]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ),
         ])
     }
+}
+
+/// The time in seconds since 1970.
+fn now() -> String {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
 }

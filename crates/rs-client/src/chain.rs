@@ -8,10 +8,10 @@ use rustls_pki_types::{
 };
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::{CertificateProblem as Problem, Error, Limits, RootHash, Trust, clock, x509};
-
-/// The use "code signing", 1.3.6.1.5.5.7.3.3, in DER.
-const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
+use crate::{
+    CertificateProblem as Problem, Error, ErrorKind, Limits, RootHash, Trust, clock,
+    x509::{self, Authority},
+};
 
 /// What certificates may be signed with; production's root has an RSA key, everything else P-384.
 const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
@@ -50,16 +50,24 @@ impl Leaf {
         }
         let leaf = EndEntityCert::try_from(leaf_der).map_err(|error| refuse(error, at))?;
         let anchor = webpki::anchor_from_trusted_cert(root).map_err(|error| refuse(error, at))?;
-        leaf.verify_for_usage(
-            ALGORITHMS,
-            &[anchor],
-            between,
-            UnixTime::since_unix_epoch(Duration::from_secs(clock::seconds(at))),
-            KeyUsage::required(CODE_SIGNING),
-            None,
-            None,
-        )
-        .map_err(|error| refuse(error, at))?;
+        let anchors = [anchor];
+        let path = leaf
+            .verify_for_usage(
+                ALGORITHMS,
+                &anchors,
+                between,
+                UnixTime::since_unix_epoch(Duration::from_secs(clock::seconds(at))),
+                KeyUsage::required(x509::CODE_SIGNING),
+                None,
+                None,
+            )
+            .map_err(|error| refuse(error, at))?;
+        let mut below = 0;
+        for intermediate in path.intermediate_certificates() {
+            check_authority(&intermediate.der(), "intermediate certificate", below)?;
+            below += 1;
+        }
+        check_authority(root, "root certificate", below)?;
         let name = ServerName::try_from(trust.signer.as_str()).map_err(|error| {
             let message = format!("{:?} is not a name that a certificate can have", trust.signer);
             Error::in_chain(Problem::Name, message).with_source(error)
@@ -79,6 +87,10 @@ impl Leaf {
 }
 
 fn parse(pem: &str, limits: &Limits) -> Result<Vec<CertificateDer<'static>>, Error> {
+    if pem.len() as u64 > limits.chain_bytes {
+        let message = format!("the certificate chain has more than {} bytes", limits.chain_bytes);
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
     let mut certificates = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let certificate = certificate.map_err(|error| {
@@ -123,6 +135,25 @@ fn check_dates(certificate: &[u8], which: &str, at: SystemTime) -> Result<(), Er
     Ok(())
 }
 
+/// Checks what the chain library leaves out: the use of an authority's key, and what a root says of itself.
+///
+/// `below` is how many authorities stand between this one and the leaf.
+fn check_authority(certificate: &[u8], which: &str, below: usize) -> Result<(), Error> {
+    let Some(authority) = Authority::of(certificate) else {
+        return Err(Error::in_chain(Problem::Malformed, format!("the {which} cannot be read")));
+    };
+    let (problem, what) = if !authority.is_authority || !authority.signs_certificates {
+        (Problem::Link, "is for a key that may not sign certificates")
+    } else if authority.path_length.is_some_and(|length| length < below) {
+        (Problem::Link, "allows fewer certificates between it and the signing certificate")
+    } else if !authority.signs_code {
+        (Problem::Usage, "is not meant for signing code")
+    } else {
+        return Ok(());
+    };
+    Err(Error::in_chain(problem, format!("the {which} {what}")))
+}
+
 /// Says what the chain library found.
 fn refuse(error: webpki::Error, at: SystemTime) -> Error {
     use webpki::Error as E;
@@ -133,7 +164,7 @@ fn refuse(error: webpki::Error, at: SystemTime) -> Error {
         E::CertNotValidYet { .. } => {
             (Problem::NotYetValid, format!("a certificate is not valid yet, and it is {}", clock::text(at)))
         }
-        E::CertNotValidForName(_) | E::NameConstraintViolation => {
+        E::CertNotValidForName(_) | E::NameConstraintViolation | E::MalformedDnsIdentifier => {
             (Problem::Name, "the signing certificate is for a name that its issuer may not sign for".into())
         }
         E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => {
@@ -144,6 +175,9 @@ fn refuse(error: webpki::Error, at: SystemTime) -> Error {
         | E::EndEntityUsedAsCa
         | E::CaUsedAsEndEntity
         | E::PathLenConstraintViolated
+        | E::MaximumPathDepthExceeded
+        | E::MaximumPathBuildCallsExceeded
+        | E::MaximumSignatureChecksExceeded
         | E::SignatureAlgorithmMismatch
         | E::UnsupportedSignatureAlgorithmContext(_)
         | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {

@@ -65,4 +65,4 @@ pub use records::Records;
 pub use server::{RootHash, Server, Trust};
 pub use storage::{FileStorage, MemoryStorage, Storage, Stored, Version};
 pub use toolkit_version::ToolkitVersion;
-pub use verify::Verified;
+pub use verify::{Verified, verify_changeset};

@@ -2,12 +2,15 @@
 
 use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 
+use bytes::Bytes;
 use p384::ecdsa::{Signature as P384Signature, signature::hazmat::PrehashVerifier};
+use serde_json::Value;
 
 use crate::{
-    Collection, Error, ErrorKind, Limits, Trust,
+    CertificateProblem, Changeset, Collection, CollectionName, Error, ErrorKind, Limits, Trust,
     chain::Leaf,
     clock,
+    name::is_id,
     signature::{Signature, SignedDigest},
 };
 
@@ -129,6 +132,62 @@ impl Verified<Collection> {
         }
         candidate.seal(result?)
     }
+}
+
+/// Verifies a whole changeset with a chain that is at hand, in one call and without a network.
+///
+/// This is what a [`Client`](crate::Client) does with everything it gets, before it compares the result with what
+/// it holds:
+///
+/// - `json` is the body of a changeset request that was made without `_since`. A changeset of differences verifies
+///   only once it is [merged](Collection::merge) with what it is a difference to; see [`Verified::new`].
+/// - `chain` is what the signature's `x5u` leads to: a PEM file, leaf first and root last.
+/// - `trust` is the hashes of the roots that the chain may end in, and the name that its leaf must carry.
+/// - `at` is the time at which every certificate has to be valid.
+///
+/// The collection is named as its metadata says, and `unnamed` where that says nothing. **Nobody signs that name:**
+/// compare it with what was asked for.
+///
+/// # Errors
+///
+/// [`ErrorKind::Protocol`] where `json` is no changeset; [`ErrorKind::TooLarge`] where it, or the chain, is
+/// larger than `limits` allow; [`ErrorKind::Certificate`] where the chain is not acceptable, with
+/// [`certificate`](Error::certificate) saying why; [`ErrorKind::Untrusted`] where no signature matches.
+///
+/// ```
+/// use rs_client::{ErrorKind, Limits, Trust, verify_changeset};
+///
+/// let json = r#"{"timestamp": 1, "metadata": {}, "changes": [{"id": "a"}]}"#;
+/// let root = "C8:A8:0E:9A:FA:EF:4E:21:9B:6F:B5:D7:A7:1D:0F:10:12:23:BA:C5:00:1A:C2:8F:9B:0D:43:DC:59:A1:06:DB";
+/// let trust = Trust::new(vec![root.parse()?], "remote-settings.content-signature.mozilla.org");
+/// let result = verify_changeset(json, "", &trust, std::time::SystemTime::now(), &Limits::default());
+/// assert_eq!(result.expect_err("it is not signed").kind(), ErrorKind::Untrusted);
+/// # Ok::<(), rs_client::Error>(())
+/// ```
+pub fn verify_changeset(
+    json: impl Into<Bytes>,
+    chain: impl AsRef<[u8]>,
+    trust: &Trust,
+    at: SystemTime,
+    limits: &Limits,
+) -> Result<Verified<Collection>, Error> {
+    let json = json.into();
+    if json.len() as u64 > limits.changeset_bytes {
+        let message = format!("the changeset has more than {} bytes", limits.changeset_bytes);
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
+    let changeset = Changeset::parse(json, limits)?;
+    let named = |field| {
+        let name = changeset.metadata.get(field).and_then(Value::as_str);
+        name.filter(|name| is_id(name)).unwrap_or("unnamed").to_owned()
+    };
+    let name = CollectionName::new(named("bucket"), named("id"))?;
+    let collection = Collection::merge(None, &name, changeset);
+    let chain = std::str::from_utf8(chain.as_ref()).map_err(|error| {
+        let message = "the certificate chain is not a PEM file";
+        Error::in_chain(CertificateProblem::Malformed, message).with_source(error)
+    })?;
+    Verified::new(collection, chain, trust, at, limits)
 }
 
 impl<T> Verified<T> {

@@ -1,4 +1,4 @@
-//! The two fields of a certificate that the chain library does not tell: its dates and its key.
+//! What the chain library does not tell of a certificate: its dates, its key, and what it may issue.
 
 use std::time::SystemTime;
 
@@ -6,9 +6,18 @@ use p384::ecdsa::VerifyingKey;
 
 use crate::clock;
 
+const BOOLEAN: u8 = 0x01;
 const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
+
+/// The use "code signing", 1.3.6.1.5.5.7.3.3, in DER.
+pub(crate) const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 
 /// Everything of a P-384 key's description before the key itself: the algorithm, the curve, and the header of
 /// 97 bytes of uncompressed point.
@@ -24,16 +33,25 @@ pub(crate) struct Dates {
     pub(crate) not_after: SystemTime,
 }
 
+/// What a certificate says about its subject issuing others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Authority {
+    /// Whether it says that the subject is an authority at all.
+    pub(crate) is_authority: bool,
+    /// How many authorities may stand between it and a leaf, where it says so.
+    pub(crate) path_length: Option<usize>,
+    /// Whether its key may sign certificates; so it is where nothing is said.
+    pub(crate) signs_certificates: bool,
+    /// Whether it is meant for signing code; so it is where nothing is said.
+    pub(crate) signs_code: bool,
+}
+
 impl Dates {
     /// Reads the dates of a certificate in DER; [`None`] where it is no such thing.
     pub(crate) fn of(certificate: &[u8]) -> Option<Self> {
-        let (_, certificate, _) = element(certificate)?;
-        let (tag, mut fields, _) = element(certificate)?;
-        if tag != SEQUENCE {
-            return None;
-        }
-        // version, serial number, signature algorithm, issuer; then the dates
-        for _ in 0..4 {
+        let mut fields = fields(certificate)?;
+        // serial number, signature algorithm, issuer; then the dates
+        for _ in 0..3 {
             (_, _, fields) = element(fields)?;
         }
         let (tag, dates, _) = element(fields)?;
@@ -44,6 +62,70 @@ impl Dates {
         }
         Some(Self { not_before: time(first_tag, first)?, not_after: time(last_tag, last)? })
     }
+}
+
+impl Authority {
+    /// Reads what a certificate in DER says; [`None`] where it is no such thing.
+    pub(crate) fn of(certificate: &[u8]) -> Option<Self> {
+        let mut found =
+            Self { is_authority: false, path_length: None, signs_certificates: true, signs_code: true };
+        let mut fields = fields(certificate)?;
+        while !fields.is_empty() {
+            let (tag, field, rest) = element(fields)?;
+            fields = rest;
+            if tag == EXTENSIONS {
+                let (_, mut extensions, _) = element(field)?;
+                while !extensions.is_empty() {
+                    let (_, extension, rest) = element(extensions)?;
+                    extensions = rest;
+                    found.note(extension)?;
+                }
+            }
+        }
+        Some(found)
+    }
+
+    fn note(&mut self, extension: &[u8]) -> Option<()> {
+        let (_, id, rest) = element(extension)?;
+        let (tag, value, rest) = element(rest)?;
+        // Whether it is critical may stand between.
+        let value = if tag == BOOLEAN { element(rest)?.1 } else { value };
+        let (_, content, _) = element(value)?;
+        match id {
+            BASIC_CONSTRAINTS => {
+                let (tag, flag, rest) = element(content).unwrap_or_default();
+                self.is_authority = tag == BOOLEAN && flag == [0xff];
+                if let Some((_, length, _)) = element(rest) {
+                    // A number of more bytes is more than any chain has.
+                    self.path_length = match length {
+                        [length] => Some(usize::from(*length)),
+                        _ => None,
+                    };
+                }
+            }
+            KEY_USAGE => self.signs_certificates = content.get(1).is_some_and(|bits| bits & 0x04 != 0),
+            EXTENDED_KEY_USAGE => {
+                self.signs_code = false;
+                let mut purposes = content;
+                while !purposes.is_empty() {
+                    let (_, purpose, rest) = element(purposes)?;
+                    purposes = rest;
+                    self.signs_code |= purpose == CODE_SIGNING;
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// Returns the fields of a certificate in DER after its version; the first version, which has no extensions and
+/// so can say nothing of what it is for, does not state it.
+fn fields(certificate: &[u8]) -> Option<&[u8]> {
+    let (_, certificate, _) = element(certificate)?;
+    let (tag, fields, _) = element(certificate)?;
+    let (first, _, fields) = element(fields)?;
+    (tag == SEQUENCE && first == VERSION).then_some(fields)
 }
 
 /// Reads a key description in DER as a P-384 key.
@@ -85,7 +167,13 @@ fn time(tag: u8, text: &[u8]) -> Option<SystemTime> {
     let field = |index: usize| number(rest + 2 * index, rest + 2 * index + 2);
     let (month, day) = (field(0)?, field(1)?);
     let (hour, minute, second) = (field(2)?, field(3)?, field(4)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 => 28 + u64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if !(1..=12).contains(&month) || !(1..=last).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // A certificate from before 1970 has been valid for long enough.

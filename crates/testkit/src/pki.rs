@@ -1,7 +1,13 @@
 //! Throw-away certificate chains and content signatures.
 //!
 //! A [`Chain`] has the shape that Remote Settings uses: a root, an intermediate with the code-signing use and
-//! name constraints, and a leaf whose P-384 key signs content. [`ChainOptions`] makes every bad one too.
+//! name constraints, and a leaf whose P-384 key signs content. [`ChainOptions`] makes the common bad ones too;
+//! a [`forge`] makes every other.
+
+pub mod certificate;
+pub mod der;
+pub mod forge;
+pub mod rsa;
 
 use std::{
     fmt,

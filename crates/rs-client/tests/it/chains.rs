@@ -1,20 +1,52 @@
 //! Every way in which a chain can be bad, and what is said about it.
 
+mod catalogue;
+mod files;
+mod leaves;
+mod signed;
+
 use std::time::{Duration, SystemTime};
 
+use content_id::ContentId;
 use rs_client::{
     CertificateProblem as Problem, Changeset, Collection, CollectionName, Error, Limits, RootHash, Trust,
-    Verified,
+    Verified, verify_changeset,
 };
 use serde_json::json;
 use testkit::{
-    pki::{Chain, ChainOptions, LeafKey, Validity},
+    pki::{Chain, ChainOptions, LeafKey, Validity, forge::Forge},
     settings::canonical::signed_message,
 };
 
 use crate::support::DAY;
 
 const SIGNER: &str = "remote-settings.content-signature.mozilla.org";
+
+/// 2027-01-15T08:00:00Z, when what a forge makes is valid.
+fn at() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+/// The hash of a certificate, as it is pinned.
+fn pin(certificate: &[u8]) -> String {
+    ContentId::of(certificate).digest.to_string()
+}
+
+fn trust(roots: &[&str], signer: &str) -> Trust {
+    let roots = roots.iter().map(|root| root.parse().expect("the hash of a root is one")).collect();
+    Trust::new(roots, signer)
+}
+
+/// Signs a collection of one record with the forge's leaf and verifies it with a chain file.
+fn check(forge: &Forge, chain: impl AsRef<[u8]>, roots: &[&str]) -> Result<(), Error> {
+    let record = json!({"id": "a", "last_modified": 5});
+    let signature = forge.leaf_key.sign_content(&signed_message([&record], 5));
+    let body = json!({
+        "timestamp": 5, "changes": [record],
+        "metadata": {"signature": {"mode": "p384ecdsa", "signature": signature, "x5u": "x"}},
+    });
+    verify_changeset(body.to_string(), chain, &trust(roots, SIGNER), at(), &Limits::default()).map(drop)
+}
 
 /// Signs a collection of one record with `chain` and verifies it as a client would.
 fn verify(chain: &Chain, pem: &str, root: &str, signer: &str, at: SystemTime) -> Result<(), Error> {
