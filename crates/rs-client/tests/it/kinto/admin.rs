@@ -58,6 +58,11 @@ impl Kinto {
         self.done(EDITOR, "DELETE", &record(collection, id), &Value::Null);
     }
 
+    /// Deletes a collection of the workspace.
+    pub(super) fn delete_collection(&self, collection: &str) {
+        self.done(EDITOR, "DELETE", &format!("{WORKSPACE}/collections/{collection}"), &Value::Null);
+    }
+
     /// Attaches a file to a record of the workspace, which is made where there is none.
     pub(super) fn attach(&self, collection: &str, id: &str, fields: &Value, filename: &str, file: &[u8]) {
         let mut body = format!(

@@ -134,6 +134,19 @@ async fn a_collection_that_loses_all_records_keeps_its_copy() {
 }
 
 #[tokio::test]
+async fn a_collection_that_is_deleted_keeps_its_copy() {
+    let Some(kinto) = published() else { return };
+    let watched = kinto.client();
+    sync(&watched.client).await;
+    kinto.delete_collection(OPTIONS);
+    // What was published stays, signed and empty.
+    let error = watched.client.sync(&name("main", OPTIONS)).await.expect_err("this is not accepted silently");
+    assert_eq!(error.kind(), ErrorKind::Emptied, "{error}");
+    let copy = watched.client.load(&name("main", OPTIONS)).await.expect("the copy is good");
+    assert_eq!(ids(&copy.expect("there is one")), ["embedding"]);
+}
+
+#[tokio::test]
 async fn a_renewed_signature_is_taken_without_new_records() {
     let Some(mut kinto) = published() else { return };
     let watched = kinto.client();
