@@ -16,6 +16,10 @@ use crate::{
 const REFERENCE: [&str; 8] =
     ["-p", "runtime", "-p", "pipelines", "-p", "mlmgr-cli", "--features", "candle-onnx"];
 
+/// What rs-client has only when asked for, and what takes no more than the workspace needs anyway. Without these
+/// features it is built for the reference engine, below.
+const FEATURES: &str = "--features=rs-client/blocking,rs-client/bundles,rs-client/jexl";
+
 /// One thing to run.
 struct Step {
     name: &'static str,
@@ -79,15 +83,26 @@ fn steps() -> Vec<Step> {
     let mut steps = vec![
         cargo("format", &["fmt", "--all", "--check"]),
         Step { name: "tidy", action: Action::Own(tidy::run) },
-        cargo("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
-        cargo("tests", &["test", "--workspace", "--locked", "--no-fail-fast"]),
+        cargo(
+            "clippy",
+            &["clippy", "--workspace", FEATURES, "--all-targets", "--locked", "--", "-D", "warnings"],
+        ),
+        cargo("tests", &["test", "--workspace", FEATURES, "--locked", "--no-fail-fast"]),
         Step { name: "a real settings server", action: Action::EndToEnd },
         Step { name: "recorded exchanges", action: Action::Own(fixtures::check) },
         Step { name: "examples", action: Action::Own(examples::run) },
         Step { name: "documented commands", action: Action::Own(documented_commands) },
         doc(
             "documentation of the libraries",
-            &["doc", "--workspace", "--exclude", "mlmgr-cli", "--exclude", "xtask", "--no-deps", "--locked"],
+            &[
+                "doc",
+                "--workspace",
+                FEATURES,
+                "--exclude=mlmgr-cli",
+                "--exclude=xtask",
+                "--no-deps",
+                "--locked",
+            ],
         ),
         // Apart, because the library and the program are both called mlmgr.
         doc(

@@ -2,6 +2,8 @@
 
 mod attachment;
 mod builder;
+#[cfg(feature = "bundles")]
+mod bundles;
 mod fetch;
 mod politeness;
 mod sync;

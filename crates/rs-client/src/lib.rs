@@ -28,6 +28,8 @@
 //! compared with what was asked for, a collection never becomes empty silently, and timestamps never go back;
 //! beyond that, [decode](Record::decode) records into types that other collections' records do not fit.
 
+#[cfg(feature = "bundles")]
+mod bundle;
 pub mod canonical;
 mod chain;
 mod changeset;
@@ -50,6 +52,8 @@ mod toolkit_version;
 mod verify;
 mod x509;
 
+#[cfg(feature = "bundles")]
+pub use bundle::{AttachmentBundle, StartupBundle, StartupFile};
 pub use changeset::Changeset;
 pub use client::{AttachmentStream, Client, ClientBuilder, Outcome, SyncReport};
 pub use clock::{Clock, FixedClock, SystemClock};

@@ -31,6 +31,12 @@ pub struct Limits {
     pub signatures: usize,
     /// Bytes of one attachment; 1 GiB.
     pub attachment_bytes: u64,
+    /// Bytes of one bundle, of attachments or of collections, as it is sent; 32 MiB. Servers bundle at most 20 MB of
+    /// attachments.
+    pub bundle_bytes: u64,
+    /// Bytes that one bundle of collections, or one file in a bundle of attachments, may unpack to; 64 MiB. They
+    /// are held in memory.
+    pub unpacked_bytes: u64,
     /// The longest time that a server can make this client wait; one day.
     pub backoff: Duration,
     /// How far a timestamp may lie in the future of the local clock; one day. A signed timestamp beyond it
@@ -59,6 +65,8 @@ impl Default for Limits {
             chain_certificates: 8,
             signatures: 8,
             attachment_bytes: 1 << 30,
+            bundle_bytes: 32 << 20,
+            unpacked_bytes: 64 << 20,
             backoff: Duration::from_secs(86_400),
             future: Duration::from_secs(86_400),
             filter_bytes: 4 << 10,

@@ -22,3 +22,4 @@ pub mod pki;
 pub mod replay;
 pub mod settings;
 pub mod tls;
+pub mod zip;

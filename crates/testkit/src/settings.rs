@@ -15,6 +15,7 @@
 //! assert!(server.requests().is_empty());
 //! ```
 
+pub mod bundles;
 pub mod canonical;
 mod replies;
 mod world;

@@ -99,9 +99,14 @@ impl Client {
         self.finish(name, local, new?, partial).await
     }
 
-    /// Takes the whole of a collection that came on another way than by a request of its own.
+    /// Takes the whole of a collection that came on another way than by a request of its own, if it is newer than
+    /// the local copy.
     pub(super) async fn accept(&self, name: &CollectionName, answer: Answer) -> Result<SyncReport, Error> {
         let local = self.local(name).await?;
+        let offered = answer.changeset.as_ref().map(|changeset| changeset.timestamp);
+        if let Some(copy) = local.copy.as_ref().filter(|copy| offered <= Some(copy.timestamp)) {
+            return Ok(SyncReport::new(Outcome::UpToDate, None, copy.clone()));
+        }
         let new = self.consider(name, &local, answer).await?;
         self.finish(name, local, new, false).await
     }

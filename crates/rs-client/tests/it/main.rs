@@ -1,6 +1,14 @@
 //! Everything `rs-client` promises, against a settings server on loopback and recorded production data.
 
 mod attachments;
+#[cfg(feature = "bundles")]
+mod bundles;
+#[cfg(feature = "bundles")]
+mod bundles_first;
+#[cfg(feature = "bundles")]
+mod bundles_served;
+#[cfg(feature = "bundles")]
+mod bundles_startup;
 mod canned;
 mod canonical;
 mod chains;
