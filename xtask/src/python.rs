@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use crate::repo;
@@ -16,7 +16,7 @@ pub(crate) struct Wanted<'a> {
     /// The oldest Python that the packages run on.
     pub(crate) at_least: (u32, u32),
     /// A requirements file that names every package with its version, those that others need included: nothing
-    /// else is installed, and nothing is compiled.
+    /// else is installed.
     pub(crate) requirements: &'a str,
 }
 
@@ -72,29 +72,27 @@ pub(crate) fn environment(wanted: Wanted<'_>) -> Result<Outcome, String> {
     write(&file, wanted.requirements)?;
     let output = Command::new(&python)
         .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"])
-        .args(["--retries", "2", "--timeout", "20", "--no-deps", "--only-binary", ":all:", "--requirement"])
+        .args(["--retries", "2", "--timeout", "20", "--no-deps", "--prefer-binary", "--requirement"])
         .arg(&file)
         .output()
         .map_err(|error| format!("pip did not start: {error}"))?;
-    if let Some(outcome) = pip_failed(&output)? {
-        return Ok(outcome);
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() && unreachable(&said) {
+        return Ok(Outcome::Skipped("the Python package index cannot be reached".to_owned()));
+    }
+    if !output.status.success() {
+        return Err(format!("pip cannot install the packages:\n{}", said.trim_end()));
     }
     write(&stamp, &content)?;
     Ok(Outcome::Ready(Environment { python }))
 }
 
-/// What follows from a pip that failed; [`None`] where it did not.
-fn pip_failed(output: &Output) -> Result<Option<Outcome>, String> {
-    if output.status.success() {
-        return Ok(None);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    // pip reports an index that it cannot reach as one without the package, after these.
-    let unreachable = ["connection broken by", "Max retries exceeded", "Could not connect", "ProxyError"];
-    if unreachable.iter().any(|words| said.contains(words)) {
-        return Ok(Some(Outcome::Skipped("the Python package index cannot be reached".to_owned())));
-    }
-    Err(format!("pip cannot install the packages:\n{}", said.trim_end()))
+/// Whether pip failed for want of an index: it reports one that it cannot reach as one without the package, after
+/// these.
+fn unreachable(said: &str) -> bool {
+    ["connection broken by", "Max retries exceeded", "Could not connect", "ProxyError"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// The first Python on the path that is new enough, and its version.
@@ -121,7 +119,16 @@ fn says(python: &Path, expression: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, unreachable};
+
+    #[test]
+    fn an_index_that_is_out_of_reach_is_told_from_a_version_that_does_not_exist() {
+        let missing = "ERROR: No matching distribution found for kinto==99.0";
+        assert!(!unreachable(missing));
+        let retrying = "WARNING: Retrying (Retry(total=1, connect=None)) after connection broken by \
+            'NewConnectionError('<pip._vendor.urllib3.connection.HTTPConnection>: Connection refused')': /simple/kinto/";
+        assert!(unreachable(&format!("{retrying}\n{missing}")));
+    }
 
     #[test]
     fn versions_are_compared_as_numbers() {

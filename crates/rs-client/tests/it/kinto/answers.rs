@@ -1,11 +1,15 @@
 //! Answers of the real server that clients and our own loopback server rely on.
 
-use rs_client::{ErrorKind, Outcome};
+use std::{sync::Arc, time::SystemTime};
+
+use rs_client::{ErrorKind, FixedClock, Outcome};
 
 use super::{
+    admin::REVIEWER,
     changes::{OPTIONS, RUNTIMES, published, sync},
     server::name,
 };
+use crate::support::DAY;
 
 const MONITOR: &str = "/v1/buckets/monitor/collections/changes/changeset";
 
@@ -100,4 +104,22 @@ async fn the_server_says_where_attachments_are_and_who_signs() {
     for (path, status) in [("/v1/nothing", 404), ("/v1/__broadcasts__", 404)] {
         assert_eq!(kinto.get(path).status, status, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_far_ahead_is_named_and_the_copy_stays_readable() {
+    let Some(mut kinto) = published() else { return };
+    let clock = Arc::new(FixedClock::new(SystemTime::now()));
+    let watched = kinto.client_with(|builder| builder.clock(clock.clone()));
+    let first = sync(&watched.client).await.collection;
+    kinto.rotate();
+    kinto.status(REVIEWER, OPTIONS, "to-resign");
+
+    // The leaf is valid for 80 days.
+    clock.set(SystemTime::now() + 100 * DAY);
+    let list = name("main", OPTIONS);
+    let error = watched.client.sync(&list).await.expect_err("the new leaf has expired as well by this clock");
+    assert_eq!(error.kind(), ErrorKind::Clock, "{error}");
+    let copy = watched.client.load(&list).await.expect("the copy is good").expect("there is one");
+    assert_eq!(copy.metadata["signature"], first.metadata["signature"]);
 }
