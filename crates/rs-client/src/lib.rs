@@ -38,6 +38,7 @@ mod clock;
 mod collection;
 mod endpoints;
 mod error;
+mod files;
 mod filter;
 mod json;
 mod limits;

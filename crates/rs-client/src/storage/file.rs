@@ -1,10 +1,9 @@
 //! Local copies in files.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::File,
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -12,21 +11,12 @@ use bytes::Bytes;
 use content_id::ContentId;
 
 use super::{Storage, Stored, Version};
-
-/// Names of unfinished files begin so; nothing is ever read from one.
-const UNFINISHED: &str = ".unfinished-";
-
-/// An unfinished file this old belongs to no living writer.
-const ABANDONED: Duration = Duration::from_secs(86_400);
+use crate::files::{
+    about, blocking, make_folder, open_plain, remove_abandoned, sync_folder, unfinished, wait_for,
+};
 
 /// Who holds this file locked may compare and replace.
 const LOCK: &str = ".lock";
-
-/// Replacing a file takes milliseconds; whoever holds the lock for longer has been stopped.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-
-/// How often to look whether the lock is free.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// Hexadecimal digits of a SHA-256.
 const DIGEST_BYTES: usize = 64;
@@ -78,7 +68,7 @@ impl Storage for FileStorage {
     ) -> io::Result<Option<Version>> {
         let (folder, path, expected) = (self.folder.clone(), self.path(key), expected.cloned());
         blocking(move || {
-            std::fs::create_dir_all(&folder).map_err(|error| about(error, &folder))?;
+            make_folder(&folder).map_err(|error| about(error, &folder))?;
             remove_abandoned(&folder);
             let digest = Version::of(&state);
             let version = version_of(digest.as_str().as_bytes(), (DIGEST_BYTES + 1 + state.len()) as u64);
@@ -113,17 +103,9 @@ fn found<T>(result: io::Result<T>, path: &Path) -> io::Result<Option<T>> {
     }
 }
 
-/// Opens a plain file; opening anything else could wait for ever.
-fn open(path: &Path) -> io::Result<File> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "not a plain file"));
-    }
-    File::open(path)
-}
-
 /// Reads a file of at most [`FileStorage::MAX_BYTES`].
 fn read(path: &Path) -> io::Result<Stored> {
-    let mut file = open(path)?.take(FileStorage::MAX_BYTES + 1);
+    let mut file = open_plain(path)?.take(FileStorage::MAX_BYTES + 1);
     let mut whole =
         Vec::with_capacity(file.get_ref().metadata()?.len().min(FileStorage::MAX_BYTES) as usize + 1);
     file.read_to_end(&mut whole)?;
@@ -139,7 +121,7 @@ fn read(path: &Path) -> io::Result<Stored> {
 
 fn read_version(path: &Path) -> io::Result<Version> {
     let mut head = Vec::with_capacity(DIGEST_BYTES);
-    let file = open(path)?;
+    let file = open_plain(path)?;
     let length = file.metadata()?.len();
     file.take(DIGEST_BYTES as u64).read_to_end(&mut head)?;
     Ok(version_of(&head, length))
@@ -153,12 +135,7 @@ fn version_of(file: &[u8], length: u64) -> Version {
 
 /// Writes a new file next to the others, and to disk.
 fn write(folder: &Path, digest: &str, state: &[u8]) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    // Settings are public: as for other files, the umask says who may read them.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = unfinished(folder)?;
     writeln!(file, "{digest}")?;
     file.write_all(state)?;
     file.as_file().sync_all()?;
@@ -166,38 +143,10 @@ fn write(folder: &Path, digest: &str, state: &[u8]) -> io::Result<tempfile::Name
 }
 
 /// Waits until nobody else holds the lock; it ends with the file that is returned.
-fn lock(folder: &Path) -> io::Result<Option<File>> {
-    let path = folder.join(LOCK);
-    let file = File::options().create(true).append(true).open(path)?;
-    let start = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) if start.elapsed() < LONGEST_WAIT => std::thread::sleep(PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                let message = "another program has held the lock for 10 s; is it stopped?";
-                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
-            }
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-    }
-}
-
-/// A rename is durable only once its folder is on disk.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-/// Removes what killed writers left behind; a failure to do so is no failure of the commit.
-fn remove_abandoned(folder: &Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let unfinished = entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED));
-        let age = entry.metadata().and_then(|file| file.modified()).ok().and_then(|time| time.elapsed().ok());
-        if unfinished && age.is_some_and(|age| age > ABANDONED) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
+fn lock(folder: &Path) -> io::Result<File> {
+    let file = File::options().create(true).append(true).open(folder.join(LOCK))?;
+    wait_for(|| file.try_lock())?;
+    Ok(file)
 }
 
 /// A file name for a key: readable, the same on every system, and different for different keys.
@@ -209,18 +158,4 @@ fn file_name(key: &str) -> String {
     let end = readable.len().saturating_sub(80);
     let digest = ContentId::of(key.as_bytes()).digest.to_string();
     format!("{}-{}.state", readable[end..].trim_start_matches(['.', '-', '_']), &digest[..16])
-}
-
-fn about(error: io::Error, path: &Path) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
-/// Runs file operations where they may block: on a thread for that, if there is a runtime that has some.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => {
-            runtime.spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
-        }
-        Err(_) => work(),
-    }
 }
