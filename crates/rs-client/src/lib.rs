@@ -27,6 +27,12 @@
 //! the connection can present one validly signed collection of the same signer as another. The metadata is
 //! compared with what was asked for, a collection never becomes empty silently, and timestamps never go back;
 //! beyond that, [decode](Record::decode) records into types that other collections' records do not fit.
+//!
+//! # Features
+//!
+//! None is on by default. `bundles`: all attachments of a collection in one archive, and many collections in one
+//! file for a first start. `jexl`: records by their `filter_expression`. `blocking`: for programs without an async
+//! runtime.
 
 #[cfg(feature = "bundles")]
 mod bundle;

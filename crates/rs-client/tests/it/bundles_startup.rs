@@ -2,6 +2,7 @@
 
 use std::{sync::OnceLock, time::SystemTime};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use proptest::{prelude::*, sample::Index};
 use rs_client::{
     Changeset, Collection, CollectionName, Error, ErrorKind, Limits, StartupBundle, Trust, Verified,
@@ -73,6 +74,27 @@ fn each_changeset_is_what_the_server_would_send_alone() {
             assert_eq!(merged(found.expect("it is there")), parsed(alone));
         }
         assert!(bundle.changeset(&name("three"), &Limits::default()).expect("it is no error").is_none());
+    }
+}
+
+/// Written by Python's `json` and `lz4.block`, as servers do.
+#[test]
+fn a_file_as_servers_write_them_is_read() {
+    const FILE: &str = concat!(
+        "bW96THo0MACgBAAA8U1beyJtZXRhZGF0YSI6IHsiYnVja2V0IjogIm1haW4iLCAiaWQiOiAib25lIiwgImZsYWdzIjogWyJzdGFydHVw",
+        "Il19LCAidGltZXN0YW1wIjogNywgImNoYW5nZSkAE3tBAJFyMCIsICJ0ZXhdAPUEb25lLCB0d28sIHRocmVlIn0sICkAHzEpABUfMikA",
+        "FR8zKQAVHzQpABUfNSkAFR82KQAVHzcpABUfOCkAFR85KQAVHzGbARcPnAELEV3HAQ9QAhI/dHdvUAL//w9QIn1dfV0=",
+    );
+    let file = BASE64_STANDARD.decode(FILE).expect("it is base64");
+    let bundle = read(&file).expect("the file is good");
+    assert_eq!(bundle.names().collect::<Vec<_>>(), [&name("one"), &name("two")]);
+    for collection in ["one", "two"] {
+        let found = bundle.changeset(&name(collection), &Limits::default()).expect("it is good");
+        let records: Vec<_> =
+            (0..12).map(|n| json!({"id": format!("r{n}"), "text": "one, two, three"})).collect();
+        let metadata = json!({"bucket": "main", "id": collection, "flags": ["startup"]});
+        let alone = json!({"metadata": metadata, "timestamp": 7, "changes": records});
+        assert_eq!(merged(found.expect("it is there")), parsed(&alone));
     }
 }
 
