@@ -1,4 +1,5 @@
-//! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else.
+//! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else; what
+//! would use Python says so where there is none.
 
 mod bench;
 mod demo;
