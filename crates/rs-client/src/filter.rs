@@ -54,12 +54,39 @@ impl<T: DeserializeOwned> Decoded<T> {
 }
 
 impl Collection {
-    /// Reads every record as a `T`.
+    /// Reads every record as a `T`; those that cannot be are told apart.
+    ///
+    /// ```
+    /// # use rs_client::{Changeset, Collection, Filters, Limits};
+    /// # let json = r#"{"timestamp": 1, "metadata": {}, "changes": [
+    /// #     {"id": "a", "task": "translate", "weight": 1}, {"id": "b", "task": "summarise", "weight": 5}]}"#;
+    /// # let changeset = Changeset::parse(json, &Limits::default())?;
+    /// # let collection = Collection::merge(None, &"main/list".parse()?, changeset);
+    /// #[derive(serde::Deserialize)]
+    /// struct Choice {
+    ///     task: String,
+    /// }
+    /// let choices = collection.decode_all::<Choice>();
+    /// assert!(choices.errors.is_empty());
+    /// assert_eq!(choices.good["a"].task, "translate");
+    /// # Ok::<(), rs_client::Error>(())
+    /// ```
     pub fn decode_all<T: DeserializeOwned>(&self) -> Decoded<T> {
         Decoded::of(&self.records)
     }
 
     /// Returns the records that have the fields asked for, in the order asked for, otherwise in that of their ids.
+    ///
+    /// ```
+    /// # use rs_client::{Changeset, Collection, Filters, Limits};
+    /// # let json = r#"{"timestamp": 1, "metadata": {}, "changes": [
+    /// #     {"id": "a", "task": "translate", "weight": 1}, {"id": "b", "task": "translate", "weight": 5}]}"#;
+    /// # let changeset = Changeset::parse(json, &Limits::default())?;
+    /// # let collection = Collection::merge(None, &"main/list".parse()?, changeset);
+    /// let heaviest_first = Filters::new().equals("task", "translate").order("-weight");
+    /// assert_eq!(collection.matching(&heaviest_first)[0].id(), "b");
+    /// # Ok::<(), rs_client::Error>(())
+    /// ```
     pub fn matching(&self, filters: &Filters) -> Vec<&Record> {
         filters.select(&self.records)
     }
@@ -68,6 +95,21 @@ impl Collection {
     /// are not.
     ///
     /// Without the feature `jexl`, filter expressions mean nothing to this crate: every record is there.
+    ///
+    /// ```
+    /// # use rs_client::{Changeset, Collection, FilterEnvironment, Limits};
+    /// # let json = r#"{"timestamp": 1, "metadata": {}, "changes": [{"id": "all"},
+    /// #     {"id": "new", "filter_expression": "env.version|versionCompare('130.0a1') >= 0"}]}"#;
+    /// # let changeset = Changeset::parse(json, &Limits::default())?;
+    /// # let collection = Collection::merge(None, &"main/list".parse()?, changeset);
+    /// let visible = collection.visible(&FilterEnvironment::new().version("128.0"));
+    /// assert_eq!(visible.shown[0].id(), "all");
+    /// assert_eq!(
+    ///     visible.hidden[0].to_string(),
+    ///     "new is hidden, because \"env.version|versionCompare('130.0a1') >= 0\" is false; here env.version is \"128.0\""
+    /// );
+    /// # Ok::<(), rs_client::Error>(())
+    /// ```
     #[cfg(feature = "jexl")]
     pub fn visible(&self, environment: &FilterEnvironment) -> Visible<'_> {
         environment.split(&self.records)

@@ -44,8 +44,8 @@ pub struct Limits {
     pub future: Duration,
     /// Bytes of one record's filter expression; 4 KiB. Production's longest have a few hundred.
     pub filter_bytes: usize,
-    /// How deep brackets and conditionals of a filter expression may nest; 32. Production nests 3 deep, and each
-    /// level takes a few KiB of the stack.
+    /// How deep brackets, conditionals and the right sides of operators of a filter expression may nest; 32.
+    /// Production nests 5 deep, and each level takes a few KiB of the stack.
     pub filter_depth: usize,
     /// Steps of evaluating one filter expression, about the operations and the list items they look at; 100,000,
     /// some milliseconds. Production takes a dozen; filters inside of filters could take any number.

@@ -131,15 +131,16 @@ fn rank(value: Option<&Value>) -> u8 {
     }
 }
 
-/// Compares integers exactly, and all other numbers as floats.
+/// Compares exactly, integers with floats too: what is not an order would not sort.
 fn compare_numbers(left: &Number, right: &Number) -> Ordering {
-    let integer =
-        |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
-    match (integer(left), integer(right)) {
-        (Some(left), Some(right)) => left.cmp(&right),
-        _ => {
-            let float = |number: &Number| number.as_f64().unwrap_or_default();
-            float(left).total_cmp(&(float(right)))
-        }
-    }
+    let float = |number: &Number| number.as_f64().unwrap_or_default();
+    let order = float(left).partial_cmp(&float(right)).unwrap_or(Ordering::Equal);
+    // Rounded to floats, neighbours among the integers can be equal. Floats of that size are integers.
+    order.then_with(|| integer(left).cmp(&integer(right)))
+}
+
+fn integer(number: &Number) -> i128 {
+    #[expect(clippy::cast_possible_truncation, reason = "only compared where the whole numbers decide")]
+    let rounded = || number.as_f64().unwrap_or_default() as i128;
+    number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)).unwrap_or_else(rounded)
 }

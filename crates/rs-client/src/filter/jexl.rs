@@ -8,13 +8,18 @@ mod value;
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use self::{evaluate::Evaluation, value::Value};
 use crate::{Limits, Record};
 
-/// The field of a record that says who it is meant for.
-const FIELD: &str = "filter_expression";
+/// What a record says of who it is meant for.
+#[derive(Deserialize)]
+struct Meant {
+    #[serde(default)]
+    filter_expression: Option<Json>,
+}
 
 /// What filter expressions can ask about the program and the machine: the object `env`.
 ///
@@ -205,13 +210,16 @@ impl FilterEnvironment {
     }
 
     fn explain_in(&self, context: &Value, record: &Record) -> Option<Hidden> {
-        let expression = match record.get(FIELD)? {
-            Json::Null => return None,
-            Json::String(expression) => expression,
-            other => {
-                let reason = HiddenReason::Error("the expression is not text".to_owned());
-                return Some(self.hidden(record, &other.to_string(), reason));
+        let not_read = |reason: &str, expression: &str| {
+            Some(self.hidden(record, expression, HiddenReason::Error(reason.to_owned())))
+        };
+        let expression = match record.decode() {
+            Ok(Meant { filter_expression: None }) => return None,
+            Ok(Meant { filter_expression: Some(Json::String(expression)) }) => expression,
+            Ok(Meant { filter_expression: Some(other) }) => {
+                return not_read("the expression is not text", &other.to_string());
             }
+            Err(_) => return not_read("the record cannot be read", ""),
         };
         let expression = expression.as_str();
         if expression.trim().is_empty() {

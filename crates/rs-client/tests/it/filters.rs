@@ -1,5 +1,6 @@
 //! Views of a collection: typed records, and records by the values of their fields.
 
+use proptest::prelude::*;
 use rs_client::{Changeset, Collection, CollectionName, Decoded, ErrorKind, Filters, Limits, Record};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -77,6 +78,61 @@ fn records_come_in_the_order_asked_for() {
     assert_eq!(ordered("missing"), "a b c d e");
     assert_eq!(ordered("-missing"), "a b c d e");
     assert_eq!(ids(&engines.matching(&Filters::new().equals("enabled", true).order("-weight"))), "b a");
+}
+
+#[test]
+fn numbers_are_compared_exactly() {
+    let large = 9_007_199_254_740_992_u64;
+    let weights = [
+        json!(large + 1),
+        json!(0),
+        json!(9_007_199_254_740_992.0),
+        json!(-0.0),
+        json!(large),
+        json!(0.5),
+        json!(-1),
+    ];
+    let records: Vec<Value> = weights
+        .iter()
+        .enumerate()
+        .map(|(id, weight)| json!({"id": format!("r{id}"), "weight": weight}))
+        .collect();
+    let collection = collection(&records);
+    assert_eq!(ids(&collection.matching(&Filters::new().order("weight"))), "r6 r1 r3 r5 r2 r4 r0");
+    assert_eq!(ids(&collection.matching(&Filters::new().equals("weight", large))), "r2 r4");
+    assert_eq!(ids(&collection.matching(&Filters::new().equals("weight", 0))), "r1 r3");
+}
+
+fn any_weight() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<Option<bool>>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-2_i8..2).prop_map(Value::from),
+        (-1e19..1e19).prop_map(Value::from),
+        (-1.5..1.5).prop_map(Value::from),
+        "[ab]{0,2}".prop_map(Value::from),
+        Just(json!([1])),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_mixture_of_values_has_an_order(weights in prop::collection::vec(any_weight(), 0..12)) {
+        let records = weights.iter().enumerate();
+        let records: Vec<_> = records.map(|(id, weight)| json!({"id": format!("r{id:02}"), "weight": weight})).collect();
+        let collection = collection(&records);
+        let upwards = collection.matching(&Filters::new().order("weight"));
+        let downwards = collection.matching(&Filters::new().order("-weight"));
+        prop_assert_eq!(downwards.len(), records.len());
+        let place = |id: &str| downwards.iter().position(|record| record.id() == id);
+        for (index, first) in upwards.iter().enumerate() {
+            for second in &upwards[index + 1..] {
+                // The other way round, but for equal ones: these are in order of ids in both.
+                prop_assert!(place(first.id()) > place(second.id()) || first.id() < second.id());
+            }
+        }
+    }
 }
 
 #[test]

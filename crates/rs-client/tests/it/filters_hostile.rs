@@ -18,27 +18,36 @@ fn on_a_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     thread.join().expect("the expression does not bring the thread down")
 }
 
-/// Every operator once on each level, so that a level takes as much of the stack as it can.
-fn deep(levels: usize) -> String {
-    let open = "true && 1 == 1 + 1 * 2 % !x[0]|length({a: [true ? ";
-    let shut = " : 1]}.a).b";
-    format!("{}1{}", open.repeat(levels), shut.repeat(levels))
-}
-
 #[test]
 fn nesting_as_deep_as_allowed_fits_a_small_stack() {
-    // Each of these levels has four brackets and a conditional.
-    for (levels, opening, closing) in
-        [(31, "(", ")"), (31, "[", "]"), (31, "{a: ", "}"), (31, "1 ? ", " : 2")]
-    {
-        let expression = format!("{}1{}", opening.repeat(levels), closing.repeat(levels));
-        assert_eq!(on_a_small_stack(|| hidden_from(&environment(), &expression.into())), None);
-    }
-    let limits = Limits::default();
-    for levels in 1..40 {
-        let expression = deep(levels);
-        assert!(expression.len() <= limits.filter_bytes);
-        on_a_small_stack(move || hidden_from(&environment(), &expression.into()));
+    // A level takes the most where operators of every precedence wait for it, on its left or on its right.
+    let brackets = [
+        ("(", ")"),
+        ("[", "]"),
+        ("{a: ", "}"),
+        ("1 ? ", " : 2"),
+        ("1 ? 1 : ", ""),
+        ("env[", "]"),
+        ("!![", "].x|length ? 1 : 2"),
+        ("(", " % 1 * 1 + 1 == 1 && true)"),
+        ("!!([", "][0].x|length % 1 * 1 + 1 == 1 && true ? 1 : 2)"),
+        ("true && 1 == 1 + 0 * 2 % (", ")"),
+        ("true && 1 == 1 + 0 * 2 % !!['1', ", "].x|length"),
+    ];
+    for (opening, closing) in brackets {
+        for levels in 1..34 {
+            let expression = format!("{}1{}", opening.repeat(levels), closing.repeat(levels));
+            let hidden = on_a_small_stack(|| hidden_from(&environment(), &expression.into()));
+            match hidden.map(|hidden| hidden.reason) {
+                Some(HiddenReason::Error(error)) => {
+                    assert!(
+                        levels > 4 && error.ends_with("nested more than 32 deep"),
+                        "{levels} {opening}: {error}"
+                    );
+                }
+                _ => assert!(levels < 32, "{levels} {opening}"),
+            }
+        }
     }
 }
 

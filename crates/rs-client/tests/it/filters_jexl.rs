@@ -1,9 +1,12 @@
 //! Filter expressions: what they mean, what they can ask, and why they hide a record.
 
-use rs_client::{FilterEnvironment, Hidden, HiddenReason, Limits};
+use rs_client::{FilterEnvironment, Hidden, HiddenReason, Limits, Outcome};
 use serde_json::{Value, json};
 
-use crate::filters::collection;
+use crate::{
+    filters::collection,
+    support::{LIST, Pair, ids, list},
+};
 
 pub(crate) fn environment() -> FilterEnvironment {
     FilterEnvironment::new()
@@ -101,7 +104,7 @@ fn records_are_shown_where_their_expression_holds() {
         "['test-1']|stableSample(0.5) && !(['test-4']|stableSample(0.5))",
         "['test']|stableSample(1) && !(['test']|stableSample(0))",
         "['test-1']|bucketSample(0, 5, 10) && !(['test-4']|bucketSample(0, 5, 10))",
-        "['test-4']|bucketSample(6, 1, 10) && ['test-4']|bucketSample(16, 1, 10) && !(['test-4']|bucketSample(7, 9, 10))",
+        "['test-4']|bucketSample(6, 1, 10) && ['test-4']|bucketSample(16, 1, 10) && !(['test-4']|bucketSample(7, 9, 10)) && !(['test-1']|bucketSample(15, 1, 10))",
         "['test-4']|bucketSample(9, 8, 10) && ['test-9']|bucketSample(9, 3, 10)",
         "['ab-\u{1}é', 57, 1.5, true, null]|stableSample(0.58049818497462)",
         "!(['ab-\u{1}é', 57, 1.5, true, null]|stableSample(0.58049818497461))",
@@ -256,6 +259,26 @@ fn the_environment_has_the_shape_of_the_specification() {
         deep.os_version("3").to_json(),
         json!({"country": {"code": {"a": 1}}, "os": {"v": 2, "version": "3"}})
     );
+}
+
+#[tokio::test]
+async fn filters_change_nothing_of_what_is_kept() {
+    let pair = Pair::new();
+    pair.set("for-all");
+    pair.server.set_record(LIST, json!({"id": "for-beta", "filter_expression": "env.channel == 'beta'"}));
+    pair.client.sync(&list()).await.expect("the server is honest");
+    let kept = pair.stored().await;
+
+    let collection = pair.client.load(&list()).await.expect("it verifies").expect("it was synced");
+    let visible = collection.visible(&environment());
+    assert_eq!(visible.shown.iter().map(|record| record.id()).collect::<Vec<_>>(), ["for-all"]);
+    assert_eq!(visible.hidden[0].id, "for-beta");
+    assert_eq!(collection.visible(&FilterEnvironment::new().channel("beta")).shown.len(), 2);
+    assert_eq!(ids(&collection), ["for-all", "for-beta"]);
+
+    assert_eq!(pair.stored().await, kept);
+    let report = pair.restarted().sync(&list()).await.expect("nothing is new");
+    assert_eq!(report.outcome, Outcome::UpToDate);
 }
 
 #[test]

@@ -42,7 +42,8 @@ impl<'a> Evaluation<'a> {
 
     fn node(&mut self, id: Id, item: Option<&Value>) -> Result<Value, String> {
         self.charge(1)?;
-        match &self.tree.nodes[id] {
+        let tree = self.tree;
+        match &tree.nodes[id] {
             Node::Literal(value) => Ok(value.clone()),
             Node::Name(name) => Ok(self.name(name)),
             Node::Relative(name) => Ok(item.map_or(Value::Null, |item| item.field(name))),
@@ -84,9 +85,21 @@ impl<'a> Evaluation<'a> {
         Ok(Value::Object(Arc::new(fields.collect::<Result<_, String>>()?)))
     }
 
-    fn chain(&mut self, first: Id, rest: &[(Operator, Id)], item: Option<&Value>) -> Result<Value, String> {
-        let mut left = self.node(first, item)?;
-        for (operator, right) in rest {
+    fn chain(
+        &mut self,
+        first: Id,
+        rest: &'a [(Operator, Id)],
+        item: Option<&Value>,
+    ) -> Result<Value, String> {
+        // The left sides of left sides are no deeper for the parser, and must not be for the stack.
+        let mut chains = vec![rest];
+        let mut leftmost = first;
+        while let Node::Chain { first, rest } = &self.tree.nodes[leftmost] {
+            chains.push(rest);
+            leftmost = *first;
+        }
+        let mut left = self.node(leftmost, item)?;
+        for (operator, right) in chains.into_iter().rev().flatten() {
             left = match operator {
                 // What does not matter is not evaluated.
                 Operator::And if !left.is_truthy() => left,

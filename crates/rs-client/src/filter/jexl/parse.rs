@@ -106,8 +106,8 @@ impl Operator {
 
 /// Parses `source`.
 ///
-/// Only brackets and conditionals nest, up to `Limits::filter_depth`: neither this nor the evaluation needs more
-/// of the stack for a longer expression.
+/// Brackets, conditionals and the right sides of operators nest, up to `Limits::filter_depth`; everything else is
+/// read in loops. Neither this nor the evaluation needs more of the stack for a longer expression.
 pub(super) fn parse(source: &str, limits: &Limits) -> Result<Tree, String> {
     if source.len() > limits.filter_bytes {
         return Err(format!(
@@ -192,11 +192,16 @@ impl<'a> Parser<'a> {
         self.nodes.len() - 1
     }
 
-    fn expression(&mut self) -> Result<Id, String> {
+    fn deeper(&mut self) -> Result<(), String> {
         self.depth += 1;
         if self.depth > self.most_depth {
             return Err(format!("the expression is nested more than {} deep", self.most_depth));
         }
+        Ok(())
+    }
+
+    fn expression(&mut self) -> Result<Id, String> {
+        self.deeper()?;
         let mut node = self.binary(0)?;
         if self.skip("?")? {
             let then = if self.is_at(":") { None } else { Some(self.expression()?) };
@@ -212,11 +217,13 @@ impl<'a> Parser<'a> {
     fn binary(&mut self, looser: u8) -> Result<Id, String> {
         let mut left = self.unary()?;
         while let Some((_, precedence)) = Operator::of(&self.token).filter(|(_, own)| *own > looser) {
+            self.deeper()?;
             let mut rest = Vec::new();
             while let Some((operator, _)) = Operator::of(&self.token).filter(|(_, own)| *own == precedence) {
                 self.advance()?;
                 rest.push((operator, self.binary(precedence)?));
             }
+            self.depth -= 1;
             left = self.push(Node::Chain { first: left, rest });
         }
         Ok(left)
