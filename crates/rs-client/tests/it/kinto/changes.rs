@@ -192,6 +192,21 @@ async fn what_is_odd_in_a_record_is_signed_and_verified_alike() {
     assert_eq!(read, odd);
 }
 
+/// Servers refuse floats in a field, and overlook them in a list.
+#[tokio::test]
+async fn floats_that_slip_past_the_server_are_signed_and_verified_alike() {
+    let Some(kinto) = published() else { return };
+    let list = "[1.5, -0.0, 0.0, 100.0, 1e100, -1e-7, 0.1, 5e-324, 1.7976931348623157e308, 123456789.125, \
+                1.8446744073709552e19, 9007199254740993.0]";
+    let fields: Value = serde_json::from_str(&format!(r#"{{"list": {list}}}"#)).expect("it is JSON");
+    kinto.set(OPTIONS, "floats", &fields);
+    kinto.publish(OPTIONS);
+    let report = sync(&kinto.client().client).await;
+    let record = report.collection.records.get("floats").expect("it was published");
+    let read: Value = record.decode().expect("it is JSON");
+    assert_eq!(read["list"], fields["list"]);
+}
+
 pub(super) async fn sync(client: &Client) -> rs_client::SyncReport {
     client.sync(&name("main", OPTIONS)).await.expect("the server is good")
 }
