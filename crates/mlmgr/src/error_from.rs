@@ -57,6 +57,7 @@ impl From<rs_client::Error> for Error {
             | Kind::Clock
             | Kind::Rollback
             | Kind::Emptied
+            | Kind::Schema
             | Kind::Corrupt => ErrorKind::Untrusted,
             Kind::TooLarge => ErrorKind::LimitExceeded,
             Kind::Storage if is_no_space(&error) => ErrorKind::NoSpace,

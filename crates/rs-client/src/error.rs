@@ -31,6 +31,9 @@ pub enum ErrorKind {
     /// Signed, but a collection that had records would have none; see
     /// [`ClientBuilder::accept_emptied`](crate::ClientBuilder::accept_emptied).
     Emptied,
+    /// Signed, but not the records that the program requires; see
+    /// [`ClientBuilder::require`](crate::ClientBuilder::require).
+    Schema,
     /// The local copy is damaged; the next sync fetches everything again.
     Corrupt,
     /// What the server sent is outside the protocol.

@@ -37,6 +37,9 @@ struct Head<'a> {
     chain: &'a str,
 }
 
+/// The head of a copy ends before this many bytes; if it does not, the timestamp is still among the first.
+const HEAD_BYTES: usize = 64 << 10;
+
 /// As [`Head`], read.
 #[derive(Debug, Default)]
 struct ReadHead {
@@ -112,11 +115,31 @@ pub(crate) fn read(
     verify(head, changeset, name, &server.trust(name), limits).map_err(|error| damaged().with_source(error))
 }
 
+/// Reads a copy that a program brought along, from whatever address it was once fetched.
+///
+/// # Errors
+///
+/// [`ErrorKind::Corrupt`] for whatever is wrong with it.
+pub(crate) fn read_snapshot(
+    server: &Server,
+    name: &CollectionName,
+    state: &Bytes,
+    limits: &Limits,
+) -> Result<Verified<Collection>, Error> {
+    let damaged = || Error::new(ErrorKind::Corrupt, "the packaged snapshot is damaged");
+    let (head, changeset) = parse(state, limits).map_err(|error| damaged().with_source(error))?;
+    if !head.is_of(name) {
+        return Err(damaged().with_source("it is of another collection or format"));
+    }
+    verify(head, changeset, name, &server.trust(name), limits).map_err(|error| damaged().with_source(error))
+}
+
 /// Reads the timestamp of a copy, even where its records are damaged; [`None`] where it cannot be relied on.
 pub(crate) fn timestamp(state: &[u8]) -> Option<u64> {
     let mut head = ReadHead::default();
     // Damaged is what may be damaged: the head comes first.
-    let mut reader = Reader::new(valid_start(state), 8).ok()?;
+    let start = &state[..state.len().min(HEAD_BYTES)];
+    let mut reader = Reader::new(valid_start(start), 8).ok()?;
     let _ = reader.object(|reader, key| head.field(reader, &key.decoded()).map(drop));
     let name = CollectionName::new(&head.bucket[..], &head.collection[..]).ok()?;
     let guarded = head.format == FORMAT && head.guard == guard(&head.server, &name, head.timestamp);

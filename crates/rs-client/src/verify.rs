@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Verified<T> {
     value: T,
-    evidence: Evidence,
+    evidence: Arc<Evidence>,
 }
 
 /// What the check was made with; enough to make it again without a network.
@@ -88,7 +88,7 @@ impl Candidate {
         if evidence.digest.bytes() != self.digest.bytes() {
             return Err(Error::new(ErrorKind::Untrusted, "the evidence is for other records"));
         }
-        Ok(Verified { value: self.collection, evidence })
+        Ok(Verified { value: self.collection, evidence: Arc::new(evidence) })
     }
 }
 

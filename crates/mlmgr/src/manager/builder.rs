@@ -12,8 +12,14 @@ use rs_client::{Client, Clock, FileStorage, Server, Storage, SystemClock};
 use runtime::EngineKind;
 use transport::{HttpOptions, HttpTransport, Retry, RetryPolicy, Transport};
 
-use super::{Inner, Manager};
-use crate::{Error, ErrorKind};
+use super::{
+    Inner, Manager,
+    settings::{collection, looks_like},
+};
+use crate::{
+    Error, ErrorKind,
+    records::{ALLOW_DENY_LIST, INFERENCE_OPTIONS, InferenceRecord, ONNX_RUNTIME, RuleRecord, RuntimeRecord},
+};
 
 /// Puts a [`Manager`] together; what is not given is as production has it.
 #[derive(Debug)]
@@ -167,6 +173,9 @@ impl ManagerBuilder {
         let settings = Client::builder(self.server, Arc::clone(&transport), storage)
             .clock(Arc::clone(&clock))
             .accept_emptied(self.accept_emptied)
+            .require(collection(INFERENCE_OPTIONS), looks_like::<InferenceRecord>)
+            .require(collection(ONNX_RUNTIME), looks_like::<RuntimeRecord>)
+            .require(collection(ALLOW_DENY_LIST), looks_like::<RuleRecord>)
             .build();
         Ok(Manager {
             inner: Arc::new(Inner {

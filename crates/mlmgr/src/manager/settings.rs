@@ -84,8 +84,22 @@ impl SyncSummary {
     }
 }
 
-fn collection(name: &str) -> CollectionName {
+/// Names one of the three collections.
+pub(super) fn collection(name: &str) -> CollectionName {
     CollectionName::new(BUCKET, name).expect("the names of the three collections are valid")
+}
+
+/// Refuses a collection of which not one record can be used: a signature does not name its collection, so this may
+/// be another one, validly signed.
+pub(super) fn looks_like<T: FromFields>(collection: &Collection) -> Result<(), String> {
+    let records = &collection.records;
+    let decoded = Decoded::<T>::new(records.iter().map(|record| (record.id(), record.fields())));
+    match decoded.malformed.first() {
+        Some(bad) if decoded.records.is_empty() => {
+            Err(format!("no record is one of this collection; {}: {}", bad.id, bad.reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Manager {

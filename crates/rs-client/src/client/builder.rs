@@ -1,11 +1,19 @@
 //! What a client is made from.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
+use serde::de::DeserializeOwned;
 use transport::Transport;
 
 use super::{Client, politeness::Politeness};
-use crate::{Clock, Limits, Server, Storage, SystemClock};
+use crate::{
+    Clock, Collection, CollectionName, Limits, Packaged, Server, Storage, SystemClock, packaged::Packages,
+    requirement::Requirement,
+};
 
 /// What a [`Client`] is made from.
 #[derive(Debug)]
@@ -16,6 +24,8 @@ pub struct ClientBuilder {
     clock: Arc<dyn Clock>,
     limits: Limits,
     accept_emptied: bool,
+    packages: Packages,
+    requirements: HashMap<CollectionName, Requirement>,
 }
 
 impl Client {
@@ -34,6 +44,8 @@ impl Client {
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             accept_emptied: false,
+            packages: Packages::default(),
+            requirements: HashMap::new(),
         }
     }
 }
@@ -65,9 +77,51 @@ impl ClientBuilder {
         self
     }
 
+    /// Brings a copy of a collection along; see [`Packaged`].
+    #[must_use]
+    pub fn packaged(mut self, name: CollectionName, copy: Packaged) -> Self {
+        self.packages.given.insert(name, copy);
+        self
+    }
+
+    /// Looks for copies of collections in a folder that the program brings along.
+    ///
+    /// They are called `{bucket}/{collection}.snapshot` where they are signed; `{bucket}/{collection}.json` with the
+    /// timestamp alone in `{bucket}/{collection}.timestamp` where they are not. See [`Packaged`].
+    #[must_use]
+    pub fn packaged_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.packages.folder = Some(folder.into());
+        self
+    }
+
+    /// Requires that every record of a collection can be decoded into a `T`.
+    ///
+    /// A signature does not name its collection, so a server can present one validly signed collection as another;
+    /// a type whose fields other collections' records lack keeps them out. Where a record does not fit, a sync
+    /// fails with [`ErrorKind::Schema`](crate::ErrorKind::Schema) and the old copy stays; a local copy or snapshot
+    /// that does not fit is not loaded either. Leave room for fields to come: serde ignores those it does not know.
+    #[must_use]
+    pub fn require_records<T: DeserializeOwned>(mut self, name: CollectionName) -> Self {
+        self.requirements.insert(name, Requirement::records_of::<T>());
+        self
+    }
+
+    /// Requires what `check` checks of a collection, as [`require_records`](Self::require_records) does of records.
+    ///
+    /// `check` says why it refuses.
+    #[must_use]
+    pub fn require(
+        mut self,
+        name: CollectionName,
+        check: impl Fn(&Collection) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.requirements.insert(name, Requirement::new(check));
+        self
+    }
+
     /// Makes the client. Does no I/O.
     pub fn build(self) -> Client {
-        let Self { server, transport, storage, clock, limits, accept_emptied } = self;
+        let Self { server, transport, storage, clock, limits, accept_emptied, packages, requirements } = self;
         Client {
             politeness: Politeness::new(limits.backoff),
             server,
@@ -76,6 +130,8 @@ impl ClientBuilder {
             clock,
             limits,
             accept_emptied,
+            packages: Arc::new(packages),
+            requirements,
             memory: Mutex::default(),
         }
     }

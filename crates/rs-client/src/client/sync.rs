@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Client, Local, Outcome, SyncReport, fetch::Answer};
+use super::{Client, Outcome, SyncReport, fetch::Answer, local::Local};
 use crate::{
     CertificateProblem as Problem, Collection, CollectionName, Error, ErrorKind, Verified, clock,
     collection::Differences,
@@ -86,8 +86,12 @@ impl Client {
         expected: u64,
         local: Local,
     ) -> Result<SyncReport, Error> {
-        let since = local.copy.as_ref().map(|copy| copy.timestamp);
-        let answer = self.changeset(name, expected, since).await?;
+        let since = local.base().map(|base| base.timestamp);
+        let mut answer = self.changeset(name, expected, since).await?;
+        if answer.changeset.is_none() && (local.copy.is_none() || local.dump.is_some()) {
+            // Nothing is new, but of what there is the signature is missing.
+            answer = self.changeset(name, expected, None).await?;
+        }
         let mut partial = answer.partial;
         let mut new = self.consider(name, &local, answer).await;
         if partial && new.as_ref().is_err_and(|error| error.kind() == ErrorKind::Untrusted) {
@@ -101,6 +105,7 @@ impl Client {
 
     /// Takes the whole of a collection that came on another way than by a request of its own, if it is newer than
     /// the local copy.
+    #[cfg(feature = "bundles")]
     pub(super) async fn accept(&self, name: &CollectionName, answer: Answer) -> Result<SyncReport, Error> {
         let local = self.local(name).await?;
         let offered = answer.changeset.as_ref().map(|changeset| changeset.timestamp);
@@ -118,7 +123,7 @@ impl Client {
         new: Option<Verified<Collection>>,
         partial: bool,
     ) -> Result<SyncReport, Error> {
-        let repaired = local.damage.is_some();
+        let repaired = local.damage.is_some() && local.version.is_some();
         let mut report = match (new, local.copy.clone()) {
             (Some(new), _) => self.commit(name, local, new, partial).await?,
             (None, Some(copy)) => SyncReport::new(Outcome::UpToDate, None, copy),
@@ -141,16 +146,14 @@ impl Client {
         let Some(changeset) = answer.changeset else { return Ok(None) };
         let now = self.clock.now();
         let copy = local.copy.as_ref();
-        let known = copy.map(|copy| copy.timestamp);
-        let known = known.or_else(|| local.damage.as_ref().and_then(|damage| damage.timestamp));
-        if let Some(known) = known.filter(|known| changeset.timestamp < *known) {
+        if let Some(floor) = local.floor().filter(|floor| changeset.timestamp < *floor) {
             let message = format!(
-                "the server sent an older state ({}) than the local copy ({known})",
+                "the server sent an older state ({}) than the local copy ({floor})",
                 changeset.timestamp
             );
             return Err(Error::new(ErrorKind::Rollback, message));
         }
-        let base = copy.filter(|_| answer.partial).map(|copy| &**copy);
+        let base = local.base().filter(|_| answer.partial);
         let merged = Collection::merge(base, name, changeset);
         if merged.records.len() > self.limits.records {
             let message =
@@ -163,6 +166,7 @@ impl Client {
         let candidate = Candidate::new(merged, &self.limits)?;
         let evidence = self.evidence(name, &candidate, now, answer.date).await?;
         let verified = candidate.seal(evidence)?;
+        self.required(name, &verified)?;
         self.plausible(copy, &verified, now)?;
         Ok(Some(verified))
     }
@@ -248,7 +252,7 @@ impl Client {
             if let Some(version) = committed {
                 // What a merge made holds on to every answer that it was made from; read again, it does not.
                 if !partial {
-                    self.keep_copy(&new, version, state.len() as u64);
+                    self.keep_copy(&new, Some(version), state.len() as u64);
                 }
                 let outcome = match &old {
                     Some(old) if old.timestamp == new.timestamp => Outcome::SignatureRefreshed,

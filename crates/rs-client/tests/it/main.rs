@@ -18,11 +18,13 @@ mod filters;
 mod filters_hostile;
 #[cfg(feature = "jexl")]
 mod filters_jexl;
+mod first_start;
 mod kinto;
 mod order;
 mod politeness;
 mod properties;
 mod replay;
+mod required;
 mod sharing;
 mod signatures;
 mod storage;
