@@ -45,7 +45,7 @@ struct Meant {
 /// `preferenceValue`, `preferenceIsUserSet` and `preferenceExists`; because they run a foreign pattern:
 /// `regExpMatch`. A record that asks for one of these is hidden, and the explanation names it.
 ///
-/// The order of evaluation and the limits make sure that no expression takes the process down or keeps it busy.
+/// The limits make sure that no expression takes the process down or keeps it busy.
 ///
 /// ```
 /// use rs_client::FilterEnvironment;
@@ -127,7 +127,8 @@ impl FilterEnvironment {
     }
 
     /// Sets `env.os.name` and `env.appinfo.OS`: the operating system, as Firefox calls it: `WINNT`, `Darwin`,
-    /// `Linux`, `Android` or `iOS`. With it go `env.os.isWindows`, `isMac` and `isLinux`.
+    /// `Linux`, `Android` or `iOS`. With it go `env.os.isWindows`, `isMac` and `isLinux`. There is no
+    /// `env.appinfo.os`, which only some clients know.
     pub fn os_name(self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.custom("os.isWindows", name == "WINNT")
