@@ -1,6 +1,7 @@
 //! Every way in which a chain can be bad, and what is said about it.
 
 mod catalogue;
+mod changesets;
 mod files;
 mod leaves;
 mod signed;
