@@ -19,6 +19,7 @@ mod filters_hostile;
 #[cfg(feature = "jexl")]
 mod filters_jexl;
 mod first_start;
+mod hostile;
 mod kinto;
 mod order;
 mod politeness;

@@ -6,6 +6,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use content_id::ContentId;
 use ring::{
     rand::SystemRandom,
     signature::{
@@ -256,4 +257,9 @@ pub fn pem_block(label: &str, content: &[u8]) -> String {
     let text = STANDARD.encode(content);
     let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// Returns the SHA-256 of a certificate, as it is pinned: lower-case hexadecimal digits.
+pub fn hash(certificate: &[u8]) -> String {
+    ContentId::of(certificate).digest.to_string()
 }
