@@ -198,6 +198,8 @@ impl Client {
             };
             worst.get_or_insert(error);
         }
+        // Where chains lie was told by a description that may have been wrong, or somebody else's.
+        self.memory().info = None;
         Err(worst.unwrap_or_else(|| Error::new(ErrorKind::Untrusted, "the collection is not signed")))
     }
 
