@@ -28,7 +28,7 @@ impl Changeset {
     /// # Errors
     ///
     /// [`ErrorKind::Protocol`] where it is not one, names a record twice, or has a number that does not fit 64
-    /// bits; [`ErrorKind::TooLarge`] where it has more records, or more metadata, than `limits` allow.
+    /// bits; [`ErrorKind::TooLarge`] where it has more records, larger ones, or more metadata, than `limits` allow.
     pub fn parse(json: impl Into<Bytes>, limits: &Limits) -> Result<Self, Error> {
         let json = json.into();
         let (mut timestamp, mut metadata, mut changes) = (None, None, None);
@@ -97,7 +97,12 @@ pub(crate) fn read_changes(
             let message = format!("there are more than the {} records allowed", limits.records);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
+        let start = reader.position();
         changes.push(Change::read(reader, text)?);
+        if reader.offset() - start > limits.record_bytes {
+            let message = format!("a record has more than the {} bytes allowed", limits.record_bytes);
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
         Ok(())
     })?;
     changes.shrink_to_fit();

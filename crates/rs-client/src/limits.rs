@@ -13,6 +13,9 @@ pub struct Limits {
     /// Bytes of the metadata of one collection; 1 MiB. Production's, schema included, stays below 100 KiB; read, it
     /// takes up to ten times the memory.
     pub metadata_bytes: u64,
+    /// Bytes of one record; 8 MiB, many times the largest of production. To be brought into canonical form, a record
+    /// takes up to sixteen times that in memory.
+    pub record_bytes: usize,
     /// How deep values may be nested in what a server sends; 64, several times production's. Values above 127 count
     /// as 127, which is what can be decoded.
     pub json_depth: usize,
@@ -57,6 +60,7 @@ impl Default for Limits {
         Self {
             changeset_bytes: 64 << 20,
             metadata_bytes: 1 << 20,
+            record_bytes: 8 << 20,
             json_depth: 64,
             memory_bytes: 64 << 20,
             records: 200_000,

@@ -361,16 +361,21 @@ impl<'a> Text<'a> {
         if self.form != Form::Escaped {
             return Cow::Borrowed(self.raw);
         }
-        let mut decoded = String::with_capacity(self.raw.len());
+        Cow::Owned(self.characters().collect())
+    }
+
+    /// The characters of the string that was written, one by one, without a copy.
+    pub(crate) fn characters(self) -> impl Iterator<Item = char> {
         let mut rest = self.raw;
-        while let Some((before, escape)) = rest.split_once('\\') {
-            decoded.push_str(before);
-            let (character, length) = unescape(escape.as_bytes());
-            decoded.extend(character);
-            rest = escape.get(length.max(1)..).unwrap_or_default();
-        }
-        decoded.push_str(rest);
-        Cow::Owned(decoded)
+        std::iter::from_fn(move || {
+            let mut characters = rest.chars();
+            let (character, length) = match characters.next()? {
+                '\\' => unescape(characters.as_str().as_bytes()),
+                character => (Some(character), character.len_utf8() - 1),
+            };
+            rest = rest.get(length + 1..).unwrap_or_default();
+            character
+        })
     }
 }
 

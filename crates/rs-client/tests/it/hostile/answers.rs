@@ -139,7 +139,7 @@ async fn more_than_the_limits() {
     let mut victim = Victim::new(SettingsOptions::default()).await;
     let mut limits = super::limits();
     (limits.records, limits.changeset_bytes) = (100, 4 << 20);
-    limits.metadata_bytes = 100_000;
+    (limits.metadata_bytes, limits.record_bytes) = (100_000, 200_000);
     victim.client = victim.pair.builder().limits(limits).build();
     let gone = |count: usize| {
         let gone = (0..count).map(|id| format!(r#"{{"id":"g{id}","deleted":true}}"#));
@@ -152,6 +152,7 @@ async fn more_than_the_limits() {
     let rows = vec![
         ("101 tombstones", gone(101), TOO_LARGE),
         ("many tombstones", gone(50_000), TOO_LARGE),
+        ("a long record", changes(&format!(r#"[{{"id":"a","n":[{}0]}}]"#, "0,".repeat(100_000))), TOO_LARGE),
         ("long metadata", reply(much.to_string()), TOO_LARGE),
         ("metadata of many things", reply(many.to_string()), TOO_LARGE),
         ("a body without an end", FaultKind::ExtraBytes(16 << 20), TOO_LARGE),
