@@ -7,7 +7,10 @@ mod bundles;
 mod fetch;
 mod local;
 mod politeness;
+mod request;
+mod shutdown;
 mod sync;
+mod waiting;
 
 use std::{
     collections::HashMap,
@@ -23,6 +26,7 @@ use crate::{
 use fetch::ServerInfo;
 use local::Kept;
 use politeness::Politeness;
+use shutdown::Shutdown;
 
 pub use attachment::AttachmentStream;
 pub use builder::ClientBuilder;
@@ -45,6 +49,7 @@ pub struct Client {
     packages: Arc<Packages>,
     requirements: HashMap<CollectionName, Requirement>,
     politeness: Politeness,
+    shutdown: Shutdown,
     memory: Mutex<Memory>,
 }
 

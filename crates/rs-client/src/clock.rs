@@ -6,6 +6,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use transport::Headers;
+
+/// How long ago a cache can say that an answer was made: caches keep none for longer.
+const OLDEST_ANSWER: Duration = Duration::from_secs(365 * 86_400);
+
 /// Tells the time.
 ///
 /// Certificates are checked against it, and waiting times that a server asks for are measured with it.
@@ -45,6 +50,18 @@ impl Clock for FixedClock {
     fn now(&self) -> SystemTime {
         at(self.0.load(Ordering::SeqCst))
     }
+}
+
+/// The time by the clock of whoever sent these headers: when the answer was made, and how long ago that is.
+pub(crate) fn server_time(headers: &Headers) -> Option<SystemTime> {
+    let date = httpdate::parse_http_date(headers.get("date")?.trim()).ok()?;
+    let age = headers.get("age").and_then(|age| age.trim().parse().ok());
+    date.checked_add(Duration::from_secs(age.unwrap_or(0)).min(OLDEST_ANSWER))
+}
+
+/// Whole milliseconds since 1970; a time before that is 1970.
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
+    u64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whole seconds since 1970; a time before that is 1970.

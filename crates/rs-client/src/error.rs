@@ -34,6 +34,11 @@ pub enum ErrorKind {
     /// Signed, but not the records that the program requires; see
     /// [`ClientBuilder::require`](crate::ClientBuilder::require).
     Schema,
+    /// The server's interface has ended, and this program needs a newer version; the message has what the server
+    /// says, and [`Client::alert`](crate::Client::alert) keeps it.
+    EndOfLife,
+    /// The client was shut down; see [`Client::shutdown`](crate::Client::shutdown).
+    Shutdown,
     /// The local copy is damaged; the next sync fetches everything again.
     Corrupt,
     /// What the server sent is outside the protocol.
@@ -77,13 +82,22 @@ pub struct Error {
     message: String,
     certificate: Option<CertificateProblem>,
     retry_after: Option<Duration>,
+    status: Option<u16>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, collection: None, message, certificate: None, retry_after: None, source: None }
+        Self {
+            kind,
+            collection: None,
+            message,
+            certificate: None,
+            retry_after: None,
+            status: None,
+            source: None,
+        }
     }
 
     /// An error of the kind [`ErrorKind::Certificate`].
@@ -94,6 +108,9 @@ impl Error {
     /// An error about getting `what`.
     pub(crate) fn in_transport(what: &str, source: transport::Error) -> Self {
         use transport::ErrorKind as Kind;
+        if ShutDown::caused(&source) {
+            return Self::new(ErrorKind::Shutdown, format!("could not get {what}: the client was shut down"));
+        }
         let kind = match source.kind() {
             Kind::Offline => ErrorKind::Offline,
             Kind::NotFound => ErrorKind::NotFound,
@@ -103,12 +120,24 @@ impl Error {
             Kind::Redirect | Kind::Protocol => ErrorKind::Protocol,
             _ => ErrorKind::Unavailable,
         };
-        let retry_after = source.retry_after();
-        Self { retry_after, ..Self::new(kind, format!("could not get {what}")).with_source(source) }
+        let (retry_after, status) = (source.retry_after(), source.status());
+        Self { retry_after, status, ..Self::new(kind, format!("could not get {what}")).with_source(source) }
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same problem, of another kind.
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The same problem, with what to do about it.
+    pub(crate) fn with_advice(mut self, advice: &str) -> Self {
+        self.message = format!("{}: {advice}", self.message);
         self
     }
 
@@ -140,11 +169,39 @@ impl Error {
         self.certificate
     }
 
+    /// Returns the HTTP status of the server's answer, where that was the problem.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
     /// Returns how long to wait before the next request, where the server said so.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 }
+
+/// The cause of whatever a request fails with once the client was shut down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShutDown;
+
+impl ShutDown {
+    /// Fails a request.
+    pub(crate) fn error(self, url: &url::Url) -> transport::Error {
+        transport::Error::new(transport::ErrorKind::Unreachable, url).with_source(self)
+    }
+
+    fn caused(error: &transport::Error) -> bool {
+        std::error::Error::source(error).is_some_and(|source| source.is::<Self>())
+    }
+}
+
+impl fmt::Display for ShutDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the client was shut down")
+    }
+}
+
+impl std::error::Error for ShutDown {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

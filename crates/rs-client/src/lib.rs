@@ -34,6 +34,7 @@
 //! file for a first start. `jexl`: records by their `filter_expression`. `blocking`: for programs without an async
 //! runtime.
 
+mod alert;
 #[cfg(feature = "bundles")]
 mod bundle;
 pub mod canonical;
@@ -54,6 +55,7 @@ mod record;
 mod records;
 mod requirement;
 mod server;
+mod server_state;
 mod signature;
 mod state;
 mod storage;
@@ -61,6 +63,7 @@ mod toolkit_version;
 mod verify;
 mod x509;
 
+pub use alert::{Alert, AlertCode};
 #[cfg(feature = "bundles")]
 pub use bundle::{AttachmentBundle, StartupBundle, StartupFile};
 pub use changeset::Changeset;

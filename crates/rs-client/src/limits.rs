@@ -40,7 +40,10 @@ pub struct Limits {
     /// Bytes that one bundle of collections, or one file in a bundle of attachments, may unpack to; 64 MiB. They
     /// are held in memory.
     pub unpacked_bytes: u64,
-    /// The longest time that a server can make this client wait; one day.
+    /// Redirects of one request; 5, what the transport follows by itself. Production's servers need one.
+    pub redirects: usize,
+    /// The longest time that a server can make this client wait; one day. Chance adds a tenth at most, so that
+    /// many clients do not return at once.
     pub backoff: Duration,
     /// How far a timestamp may lie in the future of the local clock; one day. A signed timestamp beyond it
     /// would shut out every later change.
@@ -71,6 +74,7 @@ impl Default for Limits {
             attachment_bytes: 1 << 30,
             bundle_bytes: 32 << 20,
             unpacked_bytes: 64 << 20,
+            redirects: 5,
             backoff: Duration::from_secs(86_400),
             future: Duration::from_secs(86_400),
             filter_bytes: 4 << 10,

@@ -9,7 +9,7 @@ use std::{
 use serde::de::DeserializeOwned;
 use transport::Transport;
 
-use super::{Client, politeness::Politeness};
+use super::{Client, politeness::Politeness, shutdown::Shutdown};
 use crate::{
     Clock, Collection, CollectionName, Limits, Packaged, Server, Storage, SystemClock, packaged::Packages,
     requirement::Requirement,
@@ -124,6 +124,7 @@ impl ClientBuilder {
         let Self { server, transport, storage, clock, limits, accept_emptied, packages, requirements } = self;
         Client {
             politeness: Politeness::new(limits.backoff),
+            shutdown: Shutdown::default(),
             server,
             transport,
             storage,

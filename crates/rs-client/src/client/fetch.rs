@@ -3,11 +3,11 @@
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use serde::Deserialize;
-use transport::{Request, Response};
+use transport::Request;
 use url::Url;
 
-use super::Client;
-use crate::{Changeset, CollectionName, Error, ErrorKind, endpoints};
+use super::{Client, request::Of};
+use crate::{Changeset, CollectionName, Error, ErrorKind, clock, endpoints};
 
 /// What a server says about itself, as far as this crate uses it.
 #[derive(Debug, Default, Deserialize)]
@@ -47,20 +47,31 @@ impl ServerInfo {
     pub(super) fn attachments(&self) -> Result<&str, Error> {
         match &self.capabilities.attachments {
             Some(attachments) => Ok(&attachments.base_url),
-            None => Err(Error::new(ErrorKind::NotFound, "the server has no attachments")),
+            None => Err(Error::new(ErrorKind::NotFound, "the server does not offer attachments")),
         }
     }
 }
 
 impl Client {
-    /// Gets the description of the server, once.
+    /// Gets the description of the server, once, in an operation of its own.
     pub(super) async fn info(&self) -> Result<Arc<ServerInfo>, Error> {
-        if let Some(info) = &self.memory().info {
-            return Ok(Arc::clone(info));
+        match self.known_info() {
+            Some(info) => Ok(info),
+            None => self.operation(self.ask_info()).await,
         }
-        self.politeness.may_continue(self.clock.now())?;
+    }
+
+    fn known_info(&self) -> Option<Arc<ServerInfo>> {
+        self.memory().info.clone()
+    }
+
+    async fn ask_info(&self) -> Result<Arc<ServerInfo>, Error> {
+        if let Some(info) = self.known_info() {
+            return Ok(info);
+        }
         let what = "the server's description";
-        let response = self.get(endpoints::info(&self.server), self.limits.info_bytes, what).await?;
+        let request = Request::get(endpoints::info(&self.server), self.limits.info_bytes).gzip();
+        let response = self.send(request, Of::Api, what).await?;
         let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
         let info: ServerInfo = serde_json::from_slice(&body).map_err(|error| {
             Error::new(ErrorKind::Protocol, "the server's description of itself cannot be read")
@@ -84,7 +95,8 @@ impl Client {
             last_modified: u64,
         }
         let what = "the list of changed collections";
-        let response = self.get(endpoints::changes(&self.server), self.limits.info_bytes, what).await?;
+        let request = Request::get(endpoints::changes(&self.server), self.limits.info_bytes).gzip();
+        let response = self.send(request, Of::Api, what).await?;
         if response.status == 204 {
             return Ok(HashMap::new());
         }
@@ -104,13 +116,13 @@ impl Client {
         expected: u64,
         since: Option<u64>,
     ) -> Result<Answer, Error> {
-        self.politeness.may_continue(self.clock.now())?;
         // Version 2 servers refuse a `_since` above `_expected`; a list of changes that lags behind leads to one.
         let expected = if since.is_some_and(|since| since > expected) { 0 } else { expected };
         let url = endpoints::changeset(&self.server, name, expected, since);
         let what = "the changeset";
-        let response = self.get(url, self.limits.changeset_bytes, what).await?;
-        let date = response.headers.get("date").and_then(|date| httpdate::parse_http_date(date).ok());
+        let request = Request::get(url, self.limits.changeset_bytes).gzip();
+        let response = self.send(request, Of::Api, what).await?;
+        let date = clock::server_time(&response.headers);
         // A server that no longer knows the timestamp redirects to the whole collection, in which deleted
         // records are not mentioned: it must replace what is held.
         let partial = since.is_some() && endpoints::asks_since(&response.url);
@@ -136,7 +148,7 @@ impl Client {
                 return Err(Error::new(ErrorKind::Protocol, message));
             }
             Err(_) => {
-                let info = self.info().await?;
+                let info = self.ask_info().await?;
                 let changes = info.capabilities.changes.as_ref();
                 let base = changes.and_then(|changes| changes.certs_chains_base_url.as_deref());
                 let Some(base) = base else {
@@ -147,7 +159,8 @@ impl Client {
             }
         };
         let what = "the certificate chain";
-        let response = self.get(url, self.limits.chain_bytes, what).await?;
+        let request = Request::get(url, self.limits.chain_bytes).gzip();
+        let response = self.send(request, Of::File, what).await?;
         let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
         match std::str::from_utf8(&body) {
             Ok(pem) => Ok(Arc::from(pem)),
@@ -156,28 +169,5 @@ impl Client {
                 Err(Error::in_chain(crate::CertificateProblem::Malformed, message).with_source(error))
             }
         }
-    }
-
-    /// Sends a request; anything but success is an error.
-    pub(super) async fn get(&self, url: Url, max_bytes: u64, what: &str) -> Result<Response, Error> {
-        let ours = |url: &Url| url.origin() == self.server.url().origin();
-        let response = self.transport.send(Request::get(url, max_bytes)).await;
-        let response = response.map_err(|error| self.refused(what, error))?;
-        let now = self.clock.now();
-        for redirect in response.redirects.iter().filter(|redirect| ours(&redirect.url)) {
-            self.politeness.note_headers(&redirect.headers, now);
-        }
-        if ours(&response.url) {
-            self.politeness.note_headers(&response.headers, now);
-        }
-        response.success().map_err(|error| self.refused(what, error))
-    }
-
-    fn refused(&self, what: &str, error: transport::Error) -> Error {
-        let ours = error.url().origin() == self.server.url().origin();
-        if let Some(wait) = error.retry_after().filter(|_| ours) {
-            self.politeness.note_refusal(wait, self.clock.now());
-        }
-        Error::in_transport(what, error)
     }
 }

@@ -31,11 +31,10 @@ impl Client {
     /// signed ones. [`ErrorKind::Certificate`], [`ErrorKind::Clock`]: the chain, or the local clock.
     /// [`ErrorKind::Rollback`]: signed, but older, or different under the same timestamp.
     pub async fn sync(&self, name: &CollectionName) -> Result<SyncReport, Error> {
-        let work = async {
-            self.politeness.may_begin(self.clock.now())?;
+        let work = self.operation(async {
             let local = self.local(name).await?;
             self.sync_from(name, 0, local).await
-        };
+        });
         work.await.map_err(|error| error.of(name))
     }
 
@@ -52,15 +51,17 @@ impl Client {
         &self,
         names: &[CollectionName],
     ) -> Result<Vec<(CollectionName, Result<SyncReport, Error>)>, Error> {
-        self.politeness.may_begin(self.clock.now())?;
-        let timestamps = self.timestamps().await?;
-        let mut results = Vec::with_capacity(names.len());
-        for name in names {
-            let key = (name.bucket().to_owned(), name.collection().to_owned());
-            let result = self.sync_expecting(name, timestamps.get(&key).copied()).await;
-            results.push((name.clone(), result.map_err(|error| error.of(name))));
-        }
-        Ok(results)
+        let work = self.operation(async {
+            let timestamps = self.timestamps().await?;
+            let mut results = Vec::with_capacity(names.len());
+            for name in names {
+                let key = (name.bucket().to_owned(), name.collection().to_owned());
+                let result = self.sync_expecting(name, timestamps.get(&key).copied()).await;
+                results.push((name.clone(), result.map_err(|error| error.of(name))));
+            }
+            Ok(results)
+        });
+        work.await
     }
 
     async fn sync_expecting(
