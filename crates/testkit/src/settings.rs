@@ -315,6 +315,35 @@ impl SettingsServer {
         self.world().backoff = seconds;
     }
 
+    /// Sends a header with every reply from now on, or no longer; `Date` takes the place of the real one.
+    pub fn set_header(&self, name: &str, value: Option<&str>) {
+        let headers = &mut self.world().headers;
+        headers.retain(|(known, _)| known != name);
+        headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Announces the end of the interface as Kinto does: `soft-eol`, or `hard-eol` and nothing but status 410.
+    pub fn announce_end(&self, code: &str, message: &str) {
+        let alert = json!({"code": code, "message": message, "url": "https://example.org/eol"});
+        self.set_header("alert", Some(&alert.to_string()));
+        self.world().ended = (code == "hard-eol").then(|| message.to_owned());
+    }
+
+    /// Refuses every `_since` from now on, or no longer.
+    pub fn refuse_since(&self, refuse: bool) {
+        self.world().refuses_since = refuse;
+    }
+
+    /// Answers as a cache does from now on: with `ETag`, and with 304 where it is sent back.
+    pub fn answer_conditions(&self) {
+        self.world().conditions = true;
+    }
+
+    /// Lets time pass between the changes before and those after this call.
+    pub fn skip(&self, time: std::time::Duration) {
+        self.world().skip(time);
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.world)
     }

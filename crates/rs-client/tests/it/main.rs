@@ -26,6 +26,7 @@ mod politeness;
 mod properties;
 mod replay;
 mod required;
+mod servers;
 mod sharing;
 mod signatures;
 mod storage;

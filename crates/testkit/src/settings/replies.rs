@@ -14,7 +14,16 @@ const MONITOR_MEMORY_MS: u64 = 21 * 86_400_000;
 
 impl World {
     pub(super) fn answer(&self, request: &Request) -> Reply {
-        let reply = self.route(request);
+        let mut reply = match &self.ended {
+            Some(message) => self.error(410, 202, message),
+            None => self.route(request),
+        };
+        if self.conditions && reply.status == 200 {
+            reply = conditional(request, reply);
+        }
+        for (name, value) in &self.headers {
+            reply = reply.header(name, value);
+        }
         match self.backoff {
             Some(seconds) => reply.header("backoff", seconds.to_string()),
             None => reply,
@@ -212,6 +221,10 @@ impl World {
             text.parse::<u64>().ok()
         };
         let since = request.query_value("_since");
+        if since.is_some() && self.refuses_since {
+            let status = if self.is_v1() { 400 } else { 422 };
+            return Err(self.error(status, 107, "_since in querystring: Unknown"));
+        }
         match (number(&expected), since.as_deref().map(number)) {
             (None, _) if !self.is_v1() => Err(refusal()),
             (_, Some(None)) if !self.is_v1() => Err(refusal()),
@@ -219,6 +232,15 @@ impl World {
             (expected, since) => Ok((expected.unwrap_or(0), since.flatten())),
         }
     }
+}
+
+/// Adds what a cache can compare, and leaves the body out where the request has it already.
+fn conditional(request: &Request, reply: Reply) -> Reply {
+    let tag = format!("\"{}\"", &ContentId::of(&reply.body).digest.to_string()[..16]);
+    if request.header("if-none-match") == Some(tag.as_str()) {
+        return Reply::status(304).header("etag", tag);
+    }
+    reply.header("etag", tag)
 }
 
 fn origin(request: &Request) -> String {

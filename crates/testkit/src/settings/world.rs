@@ -20,6 +20,12 @@ pub(super) struct World {
     pub(super) chains: Vec<Chain>,
     pub(super) attachments: BTreeMap<String, Bytes>,
     pub(super) backoff: Option<u64>,
+    /// Sent with every reply.
+    pub(super) headers: Vec<(String, String)>,
+    /// What is said where nothing is served anymore.
+    pub(super) ended: Option<String>,
+    pub(super) refuses_since: bool,
+    pub(super) conditions: bool,
     clock: u64,
 }
 
@@ -52,7 +58,17 @@ impl World {
             chains: vec![chain],
             attachments: BTreeMap::new(),
             backoff: None,
+            headers: Vec::new(),
+            ended: None,
+            refuses_since: false,
+            conditions: false,
         }
+    }
+
+    pub(super) fn skip(&mut self, time: std::time::Duration) {
+        let latest = self.collections.values().map(|collection| collection.latest().modified).max();
+        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.clock = self.clock.max(latest.unwrap_or_default()).saturating_add(time);
     }
 
     /// The next timestamp: the time in milliseconds, or one more than the last.
