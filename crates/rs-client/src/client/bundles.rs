@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Client, SyncReport, fetch::Answer};
 use crate::{
     AttachmentBundle, Collection, CollectionName, Error, ErrorKind, StartupBundle, StartupFile, Verified,
-    bundle, endpoints,
+    bundle, clock, endpoints,
 };
 
 impl Client {
@@ -58,8 +58,8 @@ impl Client {
         file: StartupFile,
         names: &[CollectionName],
     ) -> Result<Vec<(CollectionName, Result<SyncReport, Error>)>, Error> {
-        self.politeness.may_begin(self.clock.now())?;
-        let (packed, date) = self.bundle(file.location(), "the bundle of collections").await?;
+        let fetched = self.operation(self.bundle(file.location(), "the bundle of collections"));
+        let (packed, date) = fetched.await?;
         let bundle = StartupBundle::read(&packed, &self.limits)?;
         drop(packed);
         let mut results = Vec::with_capacity(names.len());
@@ -79,7 +79,7 @@ impl Client {
         let info = self.info().await?;
         let url = endpoints::under(&self.server, info.attachments()?, location)?;
         let response = self.get(url, self.limits.bundle_bytes, what).await?;
-        let date = response.headers.get("date").and_then(|date| httpdate::parse_http_date(date).ok());
+        let date = clock::server_time(&response.headers);
         let bytes = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
         Ok((bytes, date))
     }

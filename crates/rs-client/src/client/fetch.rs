@@ -53,21 +53,10 @@ impl ServerInfo {
 }
 
 impl Client {
-    /// Gets the description of the server, once, in an operation of its own.
+    /// Gets the description of the server, once.
     pub(super) async fn info(&self) -> Result<Arc<ServerInfo>, Error> {
-        match self.known_info() {
-            Some(info) => Ok(info),
-            None => self.operation(self.ask_info()).await,
-        }
-    }
-
-    fn known_info(&self) -> Option<Arc<ServerInfo>> {
-        self.memory().info.clone()
-    }
-
-    async fn ask_info(&self) -> Result<Arc<ServerInfo>, Error> {
-        if let Some(info) = self.known_info() {
-            return Ok(info);
+        if let Some(info) = &self.memory().info {
+            return Ok(Arc::clone(info));
         }
         let what = "the server's description";
         let request = Request::get(endpoints::info(&self.server), self.limits.info_bytes).gzip();
@@ -148,7 +137,7 @@ impl Client {
                 return Err(Error::new(ErrorKind::Protocol, message));
             }
             Err(_) => {
-                let info = self.ask_info().await?;
+                let info = self.info().await?;
                 let changes = info.capabilities.changes.as_ref();
                 let base = changes.and_then(|changes| changes.certs_chains_base_url.as_deref());
                 let Some(base) = base else {

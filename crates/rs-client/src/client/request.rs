@@ -33,17 +33,18 @@ pub(super) enum Of {
 }
 
 impl Client {
-    /// Gets a file in an operation of its own: it does not begin where the server asked to wait.
+    /// Gets a file.
     pub(super) async fn get(&self, url: Url, max_bytes: u64, what: &str) -> Result<Response, Error> {
         self.get_with(Request::get(url, max_bytes), what).await
     }
 
     /// As [`get`](Self::get), with a request that has more to say.
     pub(super) async fn get_with(&self, request: Request, what: &str) -> Result<Response, Error> {
-        if !self.is_ours(request.url()) {
-            return self.send(request, Of::File, what).await;
+        let result = self.send(request, Of::File, what).await;
+        if result.is_err() {
+            self.politeness.save(&*self.storage, &self.server, self.clock.now()).await;
         }
-        self.operation(self.send(request, Of::File, what)).await
+        result
     }
 
     /// Sends a request of an operation that has begun.
@@ -173,7 +174,7 @@ impl Words {
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         // Version 1 has a message, version 2 a detail: a text, or a list of objects.
         let text = body.get("message").or(body.get("detail"));
-        let text = text.and_then(|text| text.as_str().or(text.get(0)?.get("msg")?.as_str()));
+        let text = text.and_then(|text| text.as_str().or_else(|| text.get(0)?.get("msg")?.as_str()));
         Self {
             errno: body.get("errno").and_then(Value::as_u64),
             text: one_line(text.unwrap_or_default(), WORDS),
