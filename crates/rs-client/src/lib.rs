@@ -1,7 +1,8 @@
 //! Keeps a verified copy of Remote Settings collections and their attachments.
 //!
 //! Layer 2. Talks to servers only through [`transport::Transport`], and knows nothing of models: what the
-//! records mean is up to the caller. It reads no environment, logs nothing and starts no runtime.
+//! records mean is up to the caller. It reads no environment, logs nothing and, but for the
+//! feature `blocking`, starts no runtime.
 //!
 //! A [`Client`] fetches the changes of a collection, merges them in memory, checks the content signature of the
 //! result up to a pinned root, and only then replaces the local copy, in one step. Reading a copy needs no
@@ -35,6 +36,8 @@
 //! runtime.
 
 mod alert;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 #[cfg(feature = "bundles")]
 mod bundle;
 pub mod canonical;

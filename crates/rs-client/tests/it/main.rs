@@ -1,6 +1,8 @@
 //! Everything `rs-client` promises, against a settings server on loopback and recorded production data.
 
 mod attachments;
+#[cfg(feature = "blocking")]
+mod blocking;
 #[cfg(feature = "bundles")]
 mod bundles;
 #[cfg(feature = "bundles")]
