@@ -1,6 +1,7 @@
 //! Copies of collections that a program brings along, for its first start.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
     fs::File,
@@ -47,8 +48,8 @@ impl Packaged {
     ///
     /// It is verified like a local copy, with the chain that is part of it and at the time it was fetched, and loaded
     /// like one.
-    pub fn snapshot(snapshot: impl Into<Bytes>) -> Self {
-        Self(Format::Snapshot(snapshot.into()))
+    pub fn snapshot(snapshot: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self(Format::Snapshot(bytes(snapshot.into())))
     }
 
     /// An unsigned copy, as Firefox packages it: `{"data": [records], "timestamp": milliseconds}`.
@@ -56,8 +57,8 @@ impl Packaged {
     /// Nothing but the program that brings it along vouches for it. So it is never loaded as a verified copy:
     /// [`Client::current`](crate::Client::current) has it, and the first sync fetches what changed since and verifies
     /// the whole. `timestamp` is that of the dump; `json` is read only where it is needed.
-    pub fn dump(timestamp: u64, json: impl Into<Bytes>) -> Self {
-        Self(Format::Dump { timestamp, json: json.into() })
+    pub fn dump(timestamp: u64, json: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self(Format::Dump { timestamp, json: bytes(json.into()) })
     }
 
     /// The timestamp of the copy, in milliseconds since 1970; [`None`] where it is damaged.
@@ -126,7 +127,7 @@ impl Packages {
         // Names hold no character that has a meaning in a path.
         let file = |extension| folder.join(name.bucket()).join(format!("{}.{extension}", name.collection()));
         if let Some(state) = read_if_there(&file("snapshot"))? {
-            return Ok(Some(Packaged::snapshot(state)));
+            return Ok(Some(Packaged(Format::Snapshot(state))));
         }
         let Some(timestamp) = read_if_there(&file("timestamp"))? else { return Ok(None) };
         let Some(json) = read_if_there(&file("json"))? else { return Ok(None) };
@@ -135,7 +136,15 @@ impl Packages {
             let message = format!("{} is not a timestamp", file("timestamp").display());
             io::Error::new(io::ErrorKind::InvalidData, message)
         })?;
-        Ok(Some(Packaged::dump(timestamp, json)))
+        Ok(Some(Packaged(Format::Dump { timestamp, json })))
+    }
+}
+
+/// What is built into a program is not copied.
+fn bytes(bytes: Cow<'static, [u8]>) -> Bytes {
+    match bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
     }
 }
 

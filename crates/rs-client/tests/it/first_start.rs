@@ -2,7 +2,6 @@
 
 use std::{fs, sync::Arc};
 
-use bytes::Bytes;
 use rs_client::{Client, ClientBuilder, Current, ErrorKind, MemoryStorage, Outcome, Packaged, Server};
 use serde_json::json;
 use testkit::http::{Fault, FaultKind};
@@ -23,15 +22,15 @@ fn fresh(pair: &Pair) -> ClientBuilder {
         .clock(pair.clock.clone())
 }
 
-async fn snapshot(pair: &Pair) -> Bytes {
+async fn snapshot(pair: &Pair) -> Vec<u8> {
     pair.client.sync(&list()).await.expect("the server is good");
-    pair.client.snapshot(&list()).await.expect("the copy is good").expect("there is one")
+    pair.client.snapshot(&list()).await.expect("the copy is good").expect("there is one").to_vec()
 }
 
-fn dump(pair: &Pair) -> (u64, String) {
+fn dump(pair: &Pair) -> (u64, Vec<u8>) {
     let changeset = pair.server.changeset(LIST);
     let timestamp = changeset["timestamp"].as_u64().expect("it is a number");
-    (timestamp, json!({"data": changeset["changes"], "timestamp": timestamp}).to_string())
+    (timestamp, json!({"data": changeset["changes"], "timestamp": timestamp}).to_string().into_bytes())
 }
 
 #[tokio::test]
@@ -69,17 +68,17 @@ async fn a_snapshot_that_is_not_newer_is_left_alone() {
     let pair = Pair::new();
     pair.set("a");
     let state = snapshot(&pair).await;
-    let text = String::from_utf8(state.to_vec()).expect("it is text");
+    let text = String::from_utf8(state.clone()).expect("it is text");
     let broken = text.replace("\"records\":[", "\"records\":[garbage");
     pair.set("b");
     pair.client.sync(&list()).await.expect("the server is good");
-    let client = pair.builder().packaged(list(), Packaged::snapshot(broken.clone())).build();
+    let client = pair.builder().packaged(list(), Packaged::snapshot(broken.clone().into_bytes())).build();
     assert_eq!(
         ids(&client.load(&list()).await.expect("the stored one is good").expect("it is there")),
         ["a", "b"]
     );
 
-    let client = fresh(&pair).packaged(list(), Packaged::snapshot(broken)).build();
+    let client = fresh(&pair).packaged(list(), Packaged::snapshot(broken.into_bytes())).build();
     let error = client.load(&list()).await.expect_err("here it is all there is");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("packaged snapshot"), "{error}");
@@ -92,9 +91,9 @@ async fn a_snapshot_counts_only_if_it_is_signed_for_this_client() {
     let pair = Pair::new();
     pair.set("a");
     let state = snapshot(&pair).await;
-    let text = String::from_utf8(state.to_vec()).expect("it is text");
+    let text = String::from_utf8(state.clone()).expect("it is text");
     let forged = text.replace("feature-extraction", "something-else-xxx");
-    let client = offline(&pair).packaged(list(), Packaged::snapshot(forged)).build();
+    let client = offline(&pair).packaged(list(), Packaged::snapshot(forged.into_bytes())).build();
     assert_eq!(client.load(&list()).await.expect_err("it is forged").kind(), ErrorKind::Corrupt);
 
     let other = Pair::new();
@@ -144,9 +143,9 @@ async fn a_dump_that_is_not_what_was_signed_is_replaced_as_a_whole() {
     let pair = Pair::new();
     pair.set_each(&["a", "b"]);
     let (timestamp, json) = dump(&pair);
-    let json = json.replace("feature-extraction", "something-else-xxx");
+    let json = String::from_utf8(json).expect("it is text").replace("feature-extraction", "something-else-xxx");
     pair.set("c");
-    let client = fresh(&pair).packaged(list(), Packaged::dump(timestamp, json)).build();
+    let client = fresh(&pair).packaged(list(), Packaged::dump(timestamp, json.into_bytes())).build();
     let report = client.sync(&list()).await.expect("the server is good");
     assert_eq!(ids(&report.collection), ["a", "b", "c"]);
     let task = report.collection.records["a"].get("taskName");
@@ -172,7 +171,7 @@ async fn a_damaged_dump_is_an_error_and_a_sync_mends_it() {
     pair.set("a");
     let (timestamp, json) = dump(&pair);
     for (timestamp, json) in
-        [(timestamp, "{}".to_owned()), (timestamp, "[".to_owned()), (timestamp + 1, json)]
+        [(timestamp, b"{}".to_vec()), (timestamp, b"[".to_vec()), (timestamp + 1, json)]
     {
         let client = fresh(&pair).packaged(list(), Packaged::dump(timestamp, json)).build();
         let error = client.current(&list()).await.expect_err("it is damaged");
