@@ -143,7 +143,8 @@ async fn a_dump_that_is_not_what_was_signed_is_replaced_as_a_whole() {
     let pair = Pair::new();
     pair.set_each(&["a", "b"]);
     let (timestamp, json) = dump(&pair);
-    let json = String::from_utf8(json).expect("it is text").replace("feature-extraction", "something-else-xxx");
+    let json =
+        String::from_utf8(json).expect("it is text").replace("feature-extraction", "something-else-xxx");
     pair.set("c");
     let client = fresh(&pair).packaged(list(), Packaged::dump(timestamp, json.into_bytes())).build();
     let report = client.sync(&list()).await.expect("the server is good");
@@ -170,8 +171,7 @@ async fn a_damaged_dump_is_an_error_and_a_sync_mends_it() {
     let pair = Pair::new();
     pair.set("a");
     let (timestamp, json) = dump(&pair);
-    for (timestamp, json) in
-        [(timestamp, b"{}".to_vec()), (timestamp, b"[".to_vec()), (timestamp + 1, json)]
+    for (timestamp, json) in [(timestamp, b"{}".to_vec()), (timestamp, b"[".to_vec()), (timestamp + 1, json)]
     {
         let client = fresh(&pair).packaged(list(), Packaged::dump(timestamp, json)).build();
         let error = client.current(&list()).await.expect_err("it is damaged");
