@@ -20,7 +20,7 @@ use crate::{
 
 /// What the server needs; the plugins for Kinto are older than it, and name neither `cornice` nor `setuptools`.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
-/// Oldest Python that the packages run on.
+/// The oldest Python that the packages run on.
 const PYTHON: (u32, u32) = (3, 11);
 /// What lies in the private folder beside `interpreter.txt`.
 const FILES: [(&str, &str); 3] = [

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rs_client::{ErrorKind, FixedClock, Outcome};
+use rs_client::{AlertCode, ErrorKind, FixedClock, Outcome};
+use url::Url;
 
 use super::{
     changes::{OPTIONS, options, published, sync},
@@ -70,22 +71,25 @@ async fn a_server_that_is_to_end_says_so_and_then_answers_with_410() {
     let Some(mut kinto) = published() else { return };
     let watched = kinto.client();
     sync(&watched.client).await;
-    let info = "/v1/";
+    assert_eq!(watched.client.alert(), None);
 
-    let soft = ["eos=2999-01-01", "eos_message=It moves.", "eos_url=https://example.org/moves"];
-    kinto.restart_with(&soft);
-    let alert = kinto.get(info).header("alert").map(str::to_owned).expect("it says so in a header");
-    for part in ["soft-eol", "It moves.", "https://example.org/moves"] {
-        assert!(alert.contains(part), "{alert}");
-    }
-    let hard = [&["eos=2020-01-01"], &soft[1..]].concat();
-    kinto.restart_with(&hard);
-    let answer = kinto.get(info);
+    let message = ["eos_message=It moves.", "eos_url=https://example.org/moves"];
+    kinto.restart_with(&[&["eos=2999-01-01"], &message[..]].concat());
+    kinto.create(OPTIONS);
+    kinto.set(OPTIONS, "embedding", &options("r2"));
+    kinto.publish(OPTIONS);
+    assert_eq!(sync(&watched.client).await.updated, ["embedding"], "until then it works");
+    let alert = watched.client.alert().expect("it says so in a header");
+    assert_eq!((alert.code, alert.message.as_str()), (AlertCode::SoftEol, "It moves."));
+    assert_eq!(alert.url.as_ref().map(Url::as_str), Some("https://example.org/moves"));
+
+    kinto.restart_with(&[&["eos=2020-01-01"], &message[..]].concat());
+    let answer = kinto.get("/v1/");
     assert_eq!((answer.status, answer.json()["errno"].as_u64()), (410, Some(202)));
-    assert!(answer.header("alert").is_some_and(|alert| alert.contains("hard-eol")), "{answer:?}");
     let list = name("main", OPTIONS);
     let error = watched.client.sync(&list).await.expect_err("it answers nothing else");
-    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert_eq!(error.kind(), ErrorKind::EndOfLife, "{error}");
+    assert_eq!(watched.client.alert().map(|alert| alert.code), Some(AlertCode::HardEol));
     assert_copy(&watched, &["embedding"]).await;
 }
 
