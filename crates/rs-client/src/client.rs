@@ -5,11 +5,13 @@ mod builder;
 #[cfg(feature = "bundles")]
 mod bundles;
 mod fetch;
+mod fetch_attachment;
 mod local;
 mod politeness;
 mod request;
 mod shutdown;
 mod sync;
+mod transfer;
 mod waiting;
 
 use std::{
@@ -30,6 +32,7 @@ use shutdown::Shutdown;
 
 pub use attachment::AttachmentStream;
 pub use builder::ClientBuilder;
+pub use fetch_attachment::{FetchOptions, FetchOutcome, Fetched};
 pub use local::Current;
 
 /// The most chains kept in memory; a server signs everything with one or two.

@@ -52,11 +52,6 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "no system call waits for a lock and gives up after a time")]
-fn pause() {
-    std::thread::sleep(PAUSE);
-}
-
 /// Has the entries of a folder written to disk: a rename is durable only after that.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
@@ -99,7 +94,7 @@ pub(crate) fn wait_for(lock: impl Fn() -> Result<(), TryLockError>) -> io::Resul
     loop {
         match lock() {
             Ok(()) => return Ok(true),
-            Err(TryLockError::WouldBlock) if start.elapsed() < LONGEST_WAIT => pause(),
+            Err(TryLockError::WouldBlock) if start.elapsed() < LONGEST_WAIT => pause(PAUSE),
             Err(TryLockError::WouldBlock) => {
                 let message = "another program has held the lock for 10 s; is it stopped?";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
@@ -110,6 +105,12 @@ pub(crate) fn wait_for(lock: impl Fn() -> Result<(), TryLockError>) -> io::Resul
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
+}
+
+/// Waits before another look at a lock.
+#[allow(clippy::disallowed_methods, reason = "no system call waits for a lock and gives up after a time")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Names the file in the message.

@@ -36,6 +36,7 @@
 //! runtime.
 
 mod alert;
+mod attachments;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "bundles")]
@@ -67,10 +68,14 @@ mod verify;
 mod x509;
 
 pub use alert::{Alert, AlertCode};
+pub use attachments::{AttachmentFolder, PruneOptions, Pruned};
 #[cfg(feature = "bundles")]
 pub use bundle::{AttachmentBundle, StartupBundle, StartupFile};
 pub use changeset::Changeset;
-pub use client::{AttachmentStream, Client, ClientBuilder, Current, Outcome, SyncReport};
+pub use client::{
+    AttachmentStream, Client, ClientBuilder, Current, FetchOptions, FetchOutcome, Fetched, Outcome,
+    SyncReport,
+};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use collection::Collection;
 pub use error::{CertificateProblem, Error, ErrorKind};

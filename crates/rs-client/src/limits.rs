@@ -34,6 +34,8 @@ pub struct Limits {
     pub signatures: usize,
     /// Bytes of one attachment; 1 GiB.
     pub attachment_bytes: u64,
+    /// Requests for the rest of one attachment whose download keeps breaking off, the first one included; 5.
+    pub attachment_requests: u32,
     /// Bytes of one bundle, of attachments or of collections, as it is sent; 32 MiB. Servers bundle at most 20 MB of
     /// attachments.
     pub bundle_bytes: u64,
@@ -72,6 +74,7 @@ impl Default for Limits {
             chain_certificates: 8,
             signatures: 8,
             attachment_bytes: 1 << 30,
+            attachment_requests: 5,
             bundle_bytes: 32 << 20,
             unpacked_bytes: 64 << 20,
             redirects: 5,

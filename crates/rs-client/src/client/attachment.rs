@@ -1,4 +1,4 @@
-//! Files that belong to records.
+//! Attachments as streams, and into any sink.
 
 use std::{fmt, io::Write};
 
@@ -6,8 +6,11 @@ use bytes::Bytes;
 use content_id::{ContentId, Hasher};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 
-use super::Client;
-use crate::{Attachment, Error, ErrorKind, endpoints};
+use super::{
+    Client,
+    transfer::{Body, End, Target, mismatch, name},
+};
+use crate::{Attachment, Error, ErrorKind};
 
 /// The bytes of an attachment.
 ///
@@ -15,8 +18,19 @@ use crate::{Attachment, Error, ErrorKind, endpoints};
 /// what the record describes. Nothing that came before an error is to be used.
 pub struct AttachmentStream(BoxStream<'static, Result<Bytes, Error>>);
 
+/// A sink, which holds the last piece back until all are known to be right.
+struct Held<'a> {
+    sink: &'a mut (dyn Write + Send),
+    hasher: Hasher,
+    last: Bytes,
+    what: String,
+}
+
 impl Client {
-    /// Starts the download of a record's file.
+    /// Starts the download of a record's file, in one request.
+    ///
+    /// To have files on disk, whole ones only and each fetched once, use
+    /// [`fetch_attachment`](Self::fetch_attachment).
     ///
     /// # Errors
     ///
@@ -25,32 +39,19 @@ impl Client {
     /// has no such file: a sync brings its new location. The stream ends with [`ErrorKind::Untrusted`] where the
     /// bytes are not what the record describes.
     pub async fn attachment(&self, attachment: &Attachment) -> Result<AttachmentStream, Error> {
-        let expected = attachment.content;
-        if expected.size > self.limits.attachment_bytes {
-            let message = format!(
-                "the attachment {:?} has {} bytes, more than the {} allowed",
-                attachment.filename, expected.size, self.limits.attachment_bytes
-            );
-            return Err(Error::new(ErrorKind::TooLarge, message));
+        match self.body(attachment, 0).await? {
+            Body::Bytes { pieces, .. } => {
+                Ok(AttachmentStream(checked(pieces, attachment.content, name(attachment))))
+            }
+            Body::NoRanges => Err(Error::new(ErrorKind::Protocol, "the server answers for a part of a file")),
         }
-        let info = self.info().await?;
-        let url = endpoints::under(&self.server, info.attachments()?, &attachment.location)?;
-        let what = format!("the attachment {:?}", attachment.filename);
-        let response = self.get(url, expected.size, &what).await.map_err(|error| match error.kind() {
-            ErrorKind::TooLarge => mismatch(&what, expected, None).with_source(error),
-            _ => error,
-        })?;
-        let body = response.body.map_err(move |error| match error.kind() {
-            transport::ErrorKind::TooLarge => mismatch(&what, expected, None).with_source(error),
-            _ => Error::in_transport(&what, error),
-        });
-        let what = format!("the attachment {:?}", attachment.filename);
-        Ok(AttachmentStream(checked(body.boxed(), expected, what)))
     }
 
     /// Downloads a record's file into `sink` piece by piece.
     ///
-    /// On an error the sink may hold some bytes already, none of which are to be used.
+    /// Where the connection breaks, the download goes on from there, over at most
+    /// [`attachment_requests`](crate::Limits::attachment_requests) requests. On an error the sink may hold some bytes
+    /// already, none of which are to be used.
     ///
     /// # Errors
     ///
@@ -60,15 +61,46 @@ impl Client {
         attachment: &Attachment,
         sink: &mut (dyn Write + Send),
     ) -> Result<(), Error> {
-        let mut stream = self.attachment(attachment).await?;
-        let failed = |error| {
-            let message = format!("could not write the attachment {:?}", attachment.filename);
-            Error::new(ErrorKind::Storage, message).with_source(error)
-        };
-        while let Some(piece) = stream.try_next().await? {
-            sink.write_all(&piece).map_err(failed)?;
+        let mut target = Held { sink, hasher: Hasher::default(), last: Bytes::new(), what: name(attachment) };
+        match self.transfer(attachment, &mut target, &|_, _| {}).await? {
+            End::Whole { .. } => target.finish(attachment.content),
+            End::Wrong { error, .. } => Err(error),
         }
-        sink.flush().map_err(failed)
+    }
+}
+
+impl Held<'_> {
+    fn write(&mut self, next: Bytes) -> Result<(), Error> {
+        let ready = std::mem::replace(&mut self.last, next);
+        self.sink.write_all(&ready).map_err(|error| self.failed(error))
+    }
+
+    fn finish(mut self, expected: ContentId) -> Result<(), Error> {
+        let found = std::mem::take(&mut self.hasher).finish();
+        if found != expected {
+            return Err(mismatch(&self.what, expected, Some(found)));
+        }
+        self.write(Bytes::new())?;
+        self.sink.flush().map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::new(ErrorKind::Storage, format!("could not write {}", self.what)).with_source(error)
+    }
+}
+
+impl Target for Held<'_> {
+    fn length(&self) -> u64 {
+        self.hasher.size()
+    }
+
+    async fn take(&mut self, piece: Bytes) -> Result<(), Error> {
+        self.hasher.update(&piece);
+        self.write(piece)
+    }
+
+    async fn restart(&mut self) -> Result<bool, Error> {
+        Ok(false)
     }
 }
 
@@ -103,11 +135,6 @@ fn checked(
         }
     })
     .boxed()
-}
-
-fn mismatch(what: &str, expected: ContentId, found: Option<ContentId>) -> Error {
-    let found = found.map_or_else(|| "has more bytes".to_owned(), |found| format!("is {found}"));
-    Error::new(ErrorKind::Untrusted, format!("{what} {found}, but its record says {expected}"))
 }
 
 impl Stream for AttachmentStream {

@@ -26,7 +26,7 @@ pub(super) struct Local {
 /// A copy that does not verify.
 #[derive(Debug)]
 pub(super) struct Damage {
-    error: Error,
+    pub(super) error: Error,
     /// The timestamp of the copy before it was damaged, where that can still be told.
     timestamp: Option<u64>,
 }

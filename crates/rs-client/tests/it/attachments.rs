@@ -58,7 +58,6 @@ async fn other_bytes_than_the_record_says_are_refused() {
         (FaultKind::Truncate(0), ErrorKind::Untrusted),
         (FaultKind::ExtraBytes(1), ErrorKind::Untrusted),
         (FaultKind::captive_portal(), ErrorKind::Untrusted),
-        (FaultKind::CutAfter(50_000), ErrorKind::Unavailable),
         (FaultKind::status(404), ErrorKind::NotFound),
         (FaultKind::status(403), ErrorKind::Denied),
     ];

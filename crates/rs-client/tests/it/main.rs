@@ -1,6 +1,12 @@
 //! Everything `rs-client` promises, against a settings server on loopback and recorded production data.
 
 mod attachments;
+mod attachments_folder;
+mod attachments_moved;
+mod attachments_prune;
+mod attachments_resume;
+mod attachments_shared;
+mod attachments_support;
 #[cfg(feature = "blocking")]
 mod blocking;
 #[cfg(feature = "bundles")]
