@@ -71,7 +71,9 @@ impl From<rs_client::Error> for Error {
             Kind::NotFound => {
                 here.with_hint("check the address of the settings server: it ends in /v1 or /v2")
             }
-            Kind::EndOfLife => here.with_hint("update mlmgr: the settings server no longer serves this version"),
+            Kind::EndOfLife => {
+                here.with_hint("update mlmgr: the settings server no longer serves this version")
+            }
             Kind::Corrupt => here.with_hint("fetch the settings again: mlmgr sync"),
             Kind::Emptied => {
                 here.with_hint("if the collection was emptied on purpose: mlmgr sync --accept-emptied")

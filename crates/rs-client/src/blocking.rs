@@ -21,7 +21,10 @@ use std::io;
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Collection, CollectionName, Current, Error, SyncReport, Verified};
+use crate::{
+    AttachmentFolder, Collection, CollectionName, Current, Error, Fetched, PruneOptions, Pruned, SyncReport,
+    Verified,
+};
 
 /// A [`Client`](crate::Client) whose calls return when they are done.
 ///
@@ -60,6 +63,8 @@ waiting! {
     fn current(name: &CollectionName) -> Result<Option<Current>, Error>;
     fn snapshot(name: &CollectionName) -> Result<Option<Bytes>, Error>;
     fn reset(name: &CollectionName) -> Result<(), Error>;
+    fn fetch_attachment(name: &CollectionName, id: &str, folder: &AttachmentFolder) -> Result<Fetched, Error>;
+    fn prune_attachments(folder: &AttachmentFolder, names: &[CollectionName], options: &PruneOptions) -> Result<Pruned, Error>;
 }
 
 impl Client {
