@@ -4,13 +4,13 @@ mod mozlz4;
 mod startup;
 mod zip;
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use bytes::Bytes;
 use content_id::ContentId;
 use serde_json::Value;
 
-use crate::{Attachment, Collection, Error, ErrorKind, Limits, Record, Verified};
+use crate::{Attachment, AttachmentFolder, Collection, Error, ErrorKind, Limits, Record, Verified};
 
 pub use startup::{StartupBundle, StartupFile};
 
@@ -76,6 +76,39 @@ impl AttachmentBundle {
     /// keep the others from being used.
     pub fn files(&self) -> impl Iterator<Item = (&Record, Result<Bytes, Error>)> {
         self.collection.records.iter().filter_map(|record| Some((record, self.file_of(record)?)))
+    }
+
+    /// Puts the files into `folder` that are not there yet, and returns where each lies, by the id of its record.
+    ///
+    /// Only those that are not there are unpacked. What the archive lacks, or has wrong, can be fetched alone:
+    /// [`fetch_attachment`](crate::Client::fetch_attachment) makes no request for what is in the folder by then.
+    ///
+    /// # Errors
+    ///
+    /// Each of its own, as those of [`file`](Self::file); [`ErrorKind::Storage`] where the folder cannot be used.
+    pub async fn fill(&self, folder: &AttachmentFolder) -> Vec<(String, Result<PathBuf, Error>)> {
+        let mut files = Vec::new();
+        for record in &self.collection.records {
+            let path = match record.attachment() {
+                Ok(None) => continue,
+                Ok(Some(attachment)) => self.put(record.id(), &attachment, folder).await,
+                Err(error) => Err(error),
+            };
+            files.push((record.id().to_owned(), path.map_err(|error| error.of(&self.collection.name))));
+        }
+        files
+    }
+
+    async fn put(
+        &self,
+        id: &str,
+        attachment: &Attachment,
+        folder: &AttachmentFolder,
+    ) -> Result<PathBuf, Error> {
+        match folder.get(attachment.content).await? {
+            Some(path) => Ok(path),
+            None => folder.put(attachment.content, self.unpack(id, attachment)?).await,
+        }
     }
 
     fn file_of(&self, record: &Record) -> Option<Result<Bytes, Error>> {
