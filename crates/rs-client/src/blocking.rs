@@ -26,6 +26,9 @@ use crate::{
     Verified,
 };
 
+#[cfg(feature = "bundles")]
+use crate::{AttachmentBundle, StartupFile};
+
 /// A [`Client`](crate::Client) whose calls return when they are done.
 ///
 /// It can be shared by threads, each of which waits for its own calls only.
@@ -34,6 +37,9 @@ pub struct Client {
     client: crate::Client,
     runtime: Runtime,
 }
+
+/// The result of each of several collections.
+type Each = Vec<(CollectionName, Result<SyncReport, Error>)>;
 
 /// Writes methods that wait for those of the same name and arguments.
 macro_rules! waiting {
@@ -58,12 +64,16 @@ macro_rules! waiting {
 
 waiting! {
     fn sync(name: &CollectionName) -> Result<SyncReport, Error>;
-    fn sync_all(names: &[CollectionName]) -> Result<Vec<(CollectionName, Result<SyncReport, Error>)>, Error>;
+    fn sync_all(names: &[CollectionName]) -> Result<Each, Error>;
     fn load(name: &CollectionName) -> Result<Option<Verified<Collection>>, Error>;
     fn current(name: &CollectionName) -> Result<Option<Current>, Error>;
     fn snapshot(name: &CollectionName) -> Result<Option<Bytes>, Error>;
     fn reset(name: &CollectionName) -> Result<(), Error>;
     fn fetch_attachment(name: &CollectionName, id: &str, folder: &AttachmentFolder) -> Result<Fetched, Error>;
+    #[cfg(feature = "bundles")]
+    fn sync_startup_bundle(file: StartupFile, names: &[CollectionName]) -> Result<Each, Error>;
+    #[cfg(feature = "bundles")]
+    fn attachments_bundle(collection: &Verified<Collection>) -> Result<AttachmentBundle, Error>;
     fn prune_attachments(folder: &AttachmentFolder, names: &[CollectionName], options: &PruneOptions) -> Result<Pruned, Error>;
 }
 

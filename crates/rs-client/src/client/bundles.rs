@@ -58,20 +58,24 @@ impl Client {
         file: StartupFile,
         names: &[CollectionName],
     ) -> Result<Vec<(CollectionName, Result<SyncReport, Error>)>, Error> {
-        let fetched = self.operation(self.bundle(file.location(), "the bundle of collections"));
-        let (packed, date) = fetched.await?;
-        let bundle = StartupBundle::read(&packed, &self.limits)?;
-        drop(packed);
-        let mut results = Vec::with_capacity(names.len());
-        for name in names {
-            let result = match bundle.changeset(name, &self.limits) {
-                Ok(None) => Err(Error::new(ErrorKind::NotFound, "it is not in the bundle of collections")),
-                Ok(changeset) => self.accept(name, Answer { changeset, partial: false, date }).await,
-                Err(error) => Err(error),
-            };
-            results.push((name.clone(), result.map_err(|error| error.of(name))));
-        }
-        Ok(results)
+        let work = self.operation(async {
+            let (packed, date) = self.bundle(file.location(), "the bundle of collections").await?;
+            let bundle = StartupBundle::read(&packed, &self.limits)?;
+            drop(packed);
+            let mut results = Vec::with_capacity(names.len());
+            for name in names {
+                let result = match bundle.changeset(name, &self.limits) {
+                    Ok(None) => {
+                        Err(Error::new(ErrorKind::NotFound, "it is not in the bundle of collections"))
+                    }
+                    Ok(changeset) => self.accept(name, Answer { changeset, partial: false, date }).await,
+                    Err(error) => Err(error),
+                };
+                results.push((name.clone(), result.map_err(|error| error.of(name))));
+            }
+            Ok(results)
+        });
+        work.await
     }
 
     /// Gets a bundle, and the time by the server's clock.

@@ -60,6 +60,20 @@ async fn one_file_brings_all_collections() {
     }
 }
 
+#[cfg(feature = "blocking")]
+#[test]
+fn bundles_can_be_waited_for() {
+    let pair = Pair::new();
+    pair.server.set_attachment(LIST, "a", "a.wasm", b"a".to_vec());
+    pair.server.bundle_attachments(LIST);
+    pair.server.bundle_collections("startup", &[LIST]);
+    let client = rs_client::blocking::Client::new(pair.restarted()).expect("there are files left");
+    let results = client.sync_startup_bundle(StartupFile::Flagged, &[list()]).expect("the file is good");
+    let [(_, Ok(report))] = &results[..] else { panic!("{results:?}") };
+    let bundle = client.attachments_bundle(&report.collection).expect("the server is good");
+    assert_eq!(bundle.file("a").expect("it is good").as_deref(), Some(&b"a"[..]));
+}
+
 /// The file is made from time to time, so what a client has may be newer.
 #[tokio::test]
 async fn a_copy_that_is_as_new_is_left_alone() {
