@@ -12,8 +12,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    Changeset, Collection, CollectionName, Error, ErrorKind, FileStorage, Limits, changeset::read_changes,
-    json::Reader, state,
+    Changeset, Collection, CollectionName, Error, ErrorKind, FileStorage, Limits, attachments::PackagedFile,
+    changeset::read_changes, json::Reader, state,
 };
 
 /// A copy of a collection that a program brings along, so that it can start without a network.
@@ -41,6 +41,8 @@ enum Format {
 pub(crate) struct Packages {
     pub(crate) given: HashMap<CollectionName, Packaged>,
     pub(crate) folder: Option<PathBuf>,
+    /// By collection and record.
+    pub(crate) attachments: HashMap<CollectionName, HashMap<String, Bytes>>,
 }
 
 impl Packaged {
@@ -114,6 +116,13 @@ impl Packaged {
 }
 
 impl Packages {
+    /// Where the file of a record may be: it was given, or it is in the folder.
+    pub(crate) fn attachment(&self, name: &CollectionName, id: &str) -> Option<PackagedFile> {
+        let given = self.attachments.get(name).and_then(|given| given.get(id));
+        let given = given.map(|bytes| PackagedFile::Bytes(bytes.clone()));
+        given.or_else(|| Some(PackagedFile::below(self.folder.as_deref()?, name, id)))
+    }
+
     /// Finds the packaged copy of a collection: the one that was given, or one in the folder.
     ///
     /// # Errors
@@ -141,7 +150,7 @@ impl Packages {
 }
 
 /// What is built into a program is not copied.
-fn bytes(bytes: Cow<'static, [u8]>) -> Bytes {
+pub(crate) fn bytes(bytes: Cow<'static, [u8]>) -> Bytes {
     match bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),

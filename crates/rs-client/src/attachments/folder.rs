@@ -162,6 +162,15 @@ impl AttachmentFolder {
         })
     }
 
+    /// Works with the folder where that may block; `content` is what it is about.
+    pub(super) async fn with_folder<T: Send + 'static>(
+        &self,
+        content: ContentId,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.work(content, move |inner| work(&inner.folder)).await
+    }
+
     pub(super) fn forget(&self, digest: Digest) {
         self.inner.verified().remove(&digest);
     }

@@ -1,6 +1,7 @@
 //! What a client is made from.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -11,7 +12,8 @@ use transport::Transport;
 
 use super::{Client, politeness::Politeness, shutdown::Shutdown};
 use crate::{
-    Clock, Collection, CollectionName, Limits, Packaged, Server, Storage, SystemClock, packaged::Packages,
+    Clock, Collection, CollectionName, Limits, Packaged, Server, Storage, SystemClock,
+    packaged::{Packages, bytes},
     requirement::Requirement,
 };
 
@@ -88,9 +90,28 @@ impl ClientBuilder {
     ///
     /// They are called `{bucket}/{collection}.snapshot` where they are signed; `{bucket}/{collection}.json` with the
     /// timestamp alone in `{bucket}/{collection}.timestamp` where they are not. See [`Packaged`].
+    ///
+    /// Attachments are looked for there as well, as `{bucket}/{collection}/{id of the record}`. Next to a file
+    /// `{id}.meta.json`, with the `hash` and `size` from the record, may say which it is, so that another one need not
+    /// be read; what is used is a file that has the size and SHA-256 of the record at hand.
     #[must_use]
     pub fn packaged_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.packages.folder = Some(folder.into());
+        self
+    }
+
+    /// Brings the file of a record along, for a first start without a network.
+    ///
+    /// [`fetch_attachment`](Client::fetch_attachment) takes it where it has the size and SHA-256 that the record
+    /// describes.
+    #[must_use]
+    pub fn packaged_attachment(
+        mut self,
+        name: CollectionName,
+        id: impl Into<String>,
+        file: impl Into<Cow<'static, [u8]>>,
+    ) -> Self {
+        self.packages.attachments.entry(name).or_default().insert(id.into(), bytes(file.into()));
         self
     }
 

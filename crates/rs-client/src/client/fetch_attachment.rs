@@ -37,6 +37,8 @@ pub struct Fetched {
 pub enum FetchOutcome {
     /// It was there.
     Held,
+    /// The program has brought it along; see [`packaged_folder`](crate::ClientBuilder::packaged_folder).
+    Packaged,
     /// It was downloaded, going on from what an earlier download had left.
     Resumed {
         /// How many bytes were there.
@@ -68,7 +70,7 @@ struct Batches {
 impl Client {
     /// Makes sure that the file of a record is in `folder`, by the [`current`](Self::current) copy of its collection.
     ///
-    /// Where it is there, whole and right, no request is made. Otherwise it is downloaded, going on from where an
+    /// Where it is there, whole and right, or comes with the program, no request is made. Otherwise it is downloaded, going on from where an
     /// earlier download was broken off, was dropped, or was killed. Where the connection breaks, the rest is asked for
     /// over at most [`attachment_requests`](crate::Limits::attachment_requests) requests. What turns out wrong although
     /// it was put together from several answers is downloaded once more as a whole.
@@ -107,7 +109,7 @@ impl Client {
     ) -> Result<Fetched, Error> {
         let work = async {
             let copy = self.current(name).await?.ok_or_else(no_copy)?;
-            let gone = match self.fetch(described(&copy, id)?, folder, options).await {
+            let gone = match self.fetch(name, id, described(&copy, id)?, folder, options).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => error,
                 result => return result,
             };
@@ -121,7 +123,7 @@ impl Client {
                 wait.into_iter().fold(error, Error::with_retry_after)
             })?;
             match described(&synced.collection, id) {
-                Ok(attachment) => self.fetch(attachment, folder, options).await,
+                Ok(attachment) => self.fetch(name, id, attachment, folder, options).await,
                 Err(error) => Err(error.with_source(gone)),
             }
         };
@@ -130,12 +132,22 @@ impl Client {
 
     async fn fetch(
         &self,
+        collection: &CollectionName,
+        id: &str,
         attachment: Attachment,
         folder: &AttachmentFolder,
         options: &FetchOptions<'_>,
     ) -> Result<Fetched, Error> {
         let (content, what) = (attachment.content, name(&attachment));
         let done = |path, attachment, outcome| Ok(Fetched { path, attachment, outcome });
+        if let Some(path) = folder.get(content).await? {
+            return done(path, attachment, FetchOutcome::Held);
+        }
+        if let Some(packaged) = self.packages.attachment(collection, id)
+            && let Some(path) = folder.put_packaged(content, packaged).await?
+        {
+            return done(path, attachment, FetchOutcome::Packaged);
+        }
         let part = match folder.begin(content).await? {
             Begun::Held(path) => return done(path, attachment, FetchOutcome::Held),
             Begun::Part(part) => part,

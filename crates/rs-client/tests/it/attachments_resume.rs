@@ -15,8 +15,8 @@ const BATCH: usize = 256 << 10;
 
 #[tokio::test]
 async fn what_was_cut_off_anywhere_is_gone_on_with_by_the_next_download() {
+    let kept = Kept::new().await;
     for cut in [0, 1, 1000, BATCH - 1, BATCH, BATCH + 1, SIZE / 2, SIZE - 1] {
-        let kept = Kept::new().await;
         kept.fault(FaultKind::CutAfter(cut as u64));
         let error = kept.fetch_by(&kept.asking(1)).await.expect_err("the connection breaks");
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{cut}: {error}");
@@ -32,6 +32,7 @@ async fn what_was_cut_off_anywhere_is_gone_on_with_by_the_next_download() {
         assert_eq!(fetched.outcome, expected);
         kept.assert_good(&fetched);
         assert_eq!(kept.asked(), [range(cut)]);
+        fs::remove_file(fetched.path).expect("it is there");
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod attachments;
 mod attachments_folder;
+mod attachments_histories;
 mod attachments_moved;
+mod attachments_packaged;
 mod attachments_prune;
 mod attachments_resume;
 mod attachments_shared;
