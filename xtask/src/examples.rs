@@ -73,6 +73,7 @@ impl Stage {
             LIST,
             json!({"id": "embed", "taskName": "feature-extraction", "modelId": MODEL, "modelRevision": "main", "dtype": "q8"}),
         );
+        stage.settings.set_attachment("ml-onnx-runtime", "wasm", "ort.wasm", b"a runtime".to_vec());
         stage.install()?;
         stage.write("changeset.json", &stage.settings.changeset(LIST).to_string())?;
         stage.write("chain.pem", &stage.settings.chain_pem())?;
@@ -116,6 +117,10 @@ impl Stage {
             ("download_a_model", vec![MODEL.to_owned(), self.hub.url()]),
             ("embed", Vec::new()),
             ("embed_with_a_folder", Vec::new()),
+            (
+                "fetch_attachment",
+                vec!["main/ml-onnx-runtime".to_owned(), self.settings.url(), self.settings.root_hash()],
+            ),
             (
                 "keep_a_collection",
                 vec![format!("main/{LIST}"), self.settings.url(), self.settings.root_hash()],

@@ -34,6 +34,7 @@ pub(super) enum Of {
 
 impl Client {
     /// Gets a file.
+    #[cfg(feature = "bundles")]
     pub(super) async fn get(&self, url: Url, max_bytes: u64, what: &str) -> Result<Response, Error> {
         self.get_with(Request::get(url, max_bytes), what).await
     }
