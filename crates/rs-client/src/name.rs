@@ -4,8 +4,11 @@ use std::{fmt, str::FromStr};
 
 use crate::{Error, ErrorKind};
 
-/// The longest name or identity that is taken, in bytes.
-const LONGEST: usize = 255;
+/// The longest name of a bucket or collection, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// The longest identity of a record, in bytes; servers set no limit.
+const LONGEST_ID: usize = 4096;
 
 /// A bucket and a collection in it, both made of ASCII letters, digits, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +27,7 @@ impl CollectionName {
     pub fn new(bucket: impl Into<String>, collection: impl Into<String>) -> Result<Self, Error> {
         let (bucket, collection) = (bucket.into(), collection.into());
         for name in [&bucket, &collection] {
-            if !is_id(name) {
+            if name.len() > LONGEST_NAME || !is_id(name) {
                 let message = format!("{name:?} is not the name of a bucket or collection");
                 return Err(Error::new(ErrorKind::Protocol, message));
             }
@@ -63,7 +66,7 @@ impl FromStr for CollectionName {
 /// Whether `text` is what the server lets buckets, collections and records be called.
 pub(crate) fn is_id(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() <= LONGEST
+    bytes.len() <= LONGEST_ID
         && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

@@ -29,6 +29,7 @@ mod filters_hostile;
 #[cfg(feature = "jexl")]
 mod filters_jexl;
 mod first_start;
+mod histories;
 mod hostile;
 mod kinto;
 mod order;
