@@ -84,6 +84,10 @@ pub(crate) fn network_error(error: reqwest::Error, url: &Url) -> Error {
     let mut kind = match () {
         () if error.is_timeout() => ErrorKind::Timeout,
         () if error.is_builder() => ErrorKind::Protocol,
+        // What was packed wrongly is told without a deeper cause, a connection that broke has one.
+        () if error.is_decode() && error.source().is_some_and(|cause| cause.source().is_none()) => {
+            ErrorKind::Protocol
+        }
         () => ErrorKind::Unreachable,
     };
     let mut cause = error.source();

@@ -43,7 +43,7 @@ async fn what_is_outside_of_the_protocol_is_a_protocol_error() {
         ("an id that is a number", changeset(r#"[{"id": 1}]"#)),
         ("an empty id", changeset(r#"[{"id": ""}]"#)),
         ("an id that climbs", changeset(r#"[{"id": "../../etc"}]"#)),
-        ("a long id", changeset(&format!(r#"[{{"id": "{}"}}]"#, "a".repeat(256)))),
+        ("a long id", changeset(&format!(r#"[{{"id": "{}"}}]"#, "a".repeat(4097)))),
         ("a tombstone without an id", changeset(r#"[{"deleted": true}]"#)),
         ("the same id twice", changeset(r#"[{"id": "a"}, {"id": "a", "deleted": true}]"#)),
         ("an integer beyond 64 bits", changeset(r#"[{"id": "a", "n": {"m": [18446744073709551616]}}]"#)),
