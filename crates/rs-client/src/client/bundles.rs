@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use transport::Request;
 
 use super::{Client, SyncReport, fetch::Answer};
 use crate::{
@@ -82,7 +83,7 @@ impl Client {
     async fn bundle(&self, location: &str, what: &str) -> Result<(Bytes, Option<SystemTime>), Error> {
         let info = self.info().await?;
         let url = endpoints::under(&self.server, info.attachments()?, location)?;
-        let response = self.get(url, self.limits.bundle_bytes, what).await?;
+        let response = self.get(Request::get(url, self.limits.bundle_bytes), what).await?;
         let date = clock::server_time(&response.headers);
         let bytes = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
         Ok((bytes, date))

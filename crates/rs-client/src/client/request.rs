@@ -34,13 +34,7 @@ pub(super) enum Of {
 
 impl Client {
     /// Gets a file.
-    #[cfg(feature = "bundles")]
-    pub(super) async fn get(&self, url: Url, max_bytes: u64, what: &str) -> Result<Response, Error> {
-        self.get_with(Request::get(url, max_bytes), what).await
-    }
-
-    /// As [`get`](Self::get), with a request that has more to say.
-    pub(super) async fn get_with(&self, request: Request, what: &str) -> Result<Response, Error> {
+    pub(super) async fn get(&self, request: Request, what: &str) -> Result<Response, Error> {
         let result = self.send(request, Of::File, what).await;
         if result.is_err() {
             self.politeness.save(&*self.storage, &self.server, self.clock.now()).await;

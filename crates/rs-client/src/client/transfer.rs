@@ -128,7 +128,7 @@ impl Client {
         if from > 0 {
             request = request.range(from, None);
         }
-        let response = match self.get_with(request, &what).await {
+        let response = match self.get(request, &what).await {
             Ok(response) => response,
             Err(error) if from > 0 && status(&error) == Some(416) => return Ok(Body::NoRanges),
             Err(error) if error.kind() == ErrorKind::TooLarge => {
