@@ -7,9 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use rs_client_fuzz::Signed;
 use testkit::pki::{
     certificate::{Extension, pem},
-    forge::{
-        ALTERNATIVE_NAMES, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_USAGE, NAME_CONSTRAINTS, Pki,
-    },
+    forge::{ALTERNATIVE_NAMES, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_USAGE, NAME_CONSTRAINTS, Pki},
 };
 
 fuzz_target!(|bytes: &[u8]| {

@@ -26,11 +26,10 @@ fn signed() -> &'static Signed {
         let chain = Chain::new(&options);
         let records = json!([{"id": "a", "n": 1}, {"id": "b", "s": "é", "l": [null, {}]}]);
         let message = signed_message(records.as_array().expect("it is a list"), 5);
-        let metadata = json!({"signature": {"mode": "p384ecdsa", "signature": chain.sign(&message), "x5u": ""}});
-        let trust = Trust::new(
-            vec![chain.root_hash().parse().expect("it is a hash")],
-            options.leaf_names[0].clone(),
-        );
+        let metadata =
+            json!({"signature": {"mode": "p384ecdsa", "signature": chain.sign(&message), "x5u": ""}});
+        let trust =
+            Trust::new(vec![chain.root_hash().parse().expect("it is a hash")], options.leaf_names[0].clone());
         let body = json!({"timestamp": 5, "changes": records, "metadata": metadata}).to_string();
         let good = verify_changeset(body, chain.pem(), &trust, SystemTime::now(), &Limits::default());
         let good = good.expect("it is signed").into_inner();
@@ -46,7 +45,9 @@ fuzz_target!(|bytes: &[u8]| {
         let alone = Collection::merge(None, &name, changeset.clone());
         let merged = Collection::merge(Some(&signed.base), &name, changeset);
         assert!(alone.records.iter().all(|record| merged.records.get(record.id()) == Some(record)));
-        assert!(merged.records.iter().zip(merged.records.iter().skip(1)).all(|(one, next)| one.id() < next.id()));
+        assert!(
+            merged.records.iter().zip(merged.records.iter().skip(1)).all(|(one, next)| one.id() < next.id())
+        );
         for record in &alone.records {
             let fields = record.fields();
             assert_eq!(fields.get("id").and_then(Value::as_str), Some(record.id()));

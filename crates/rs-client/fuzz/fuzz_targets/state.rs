@@ -41,7 +41,8 @@ fn kept() -> &'static Kept {
 fn load(kept: &Kept, state: Vec<u8>) {
     let storage = Arc::new(MemoryStorage::new());
     block_on(storage.commit(&kept.key, state.into(), None)).expect("memory can be written");
-    let client = Client::builder(kept.server.clone(), Arc::new(transport::Offline::default()), storage).build();
+    let client =
+        Client::builder(kept.server.clone(), Arc::new(transport::Offline::default()), storage).build();
     match block_on(client.load(&kept.name)) {
         Ok(Some(copy)) => assert_eq!(copy.records, kept.records),
         Ok(None) => panic!("something was stored"),

@@ -38,11 +38,7 @@ impl Signed {
     }
 
     /// Verifies the changeset with a chain file under a root.
-    pub fn verify_under(
-        &self,
-        chain: impl AsRef<[u8]>,
-        root: &[u8],
-    ) -> Result<Verified<Collection>, Error> {
+    pub fn verify_under(&self, chain: impl AsRef<[u8]>, root: &[u8]) -> Result<Verified<Collection>, Error> {
         let root: RootHash = testkit::pki::certificate::hash(root).parse()?;
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         verify_changeset(self.body.clone(), chain, &Trust::new(vec![root], SIGNER), at, &Limits::default())
