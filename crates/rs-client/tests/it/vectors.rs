@@ -97,6 +97,106 @@ fn recorded_production_signatures_and_their_mutations() {
     }
 }
 
+/// What else may be done to a recorded changeset and to what it is checked with.
+#[test]
+fn recorded_production_signatures_and_other_changes() {
+    let Some(folder) = vectors() else { return };
+    let case = json_of(&folder, "conformance.json")["cases"][0].clone();
+    let good = json_of(&folder, field(&case, "changeset"));
+    let pem = read(&folder, field(&case, "chain"));
+    let (root, signer, at) = (field(&case, "root_sha256"), field(&case, "hostname"), at(&case));
+    let verified = verify_changeset(
+        good.to_string(),
+        &pem,
+        &Trust::new(vec![root.parse().expect("it is a hash")], signer),
+        at,
+        &Limits::default(),
+    );
+    let verified = verified.expect("production signed it");
+    assert_eq!((verified.name.to_string(), verified.records.len()), ("main/ml-onnx-runtime".into(), 13));
+
+    let last = verified.certificate_expires();
+    let second = Duration::from_secs(1);
+    check("the last second", "ok", verify(&good, &pem, root, signer, last));
+    check("a second later", "err:expired", verify(&good, &pem, root, signer, last + second));
+    check("a plain hash", "ok", verify(&good, &pem, &root.to_lowercase().replace(':', ""), signer, at));
+    check("in capitals", "ok", verify(&good, &pem, root, &signer.to_uppercase(), at));
+    for name in
+        ["mozilla.org", "content-signature.mozilla.org", "x.remote-settings.content-signature.mozilla.org"]
+    {
+        check(name, "err:name", verify(&good, &pem, root, name, at));
+    }
+    for (end, name) in [("\n", "CRLF"), ("\n-----END", "a space before the end")] {
+        let pem = if name == "CRLF" { pem.replace(end, "\r\n") } else { pem.replace(end, " \n-----END") };
+        check(name, "ok", verify(&good, &pem, root, signer, at));
+    }
+
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change, &str); 16] = [
+        ("nothing", |_| {}, "ok"),
+        ("the list alone", |it| drop(it["metadata"].as_object_mut().map(|it| it.remove("signature"))), "ok"),
+        (
+            "the single one alone",
+            |it| drop(it["metadata"].as_object_mut().map(|it| it.remove("signatures"))),
+            "ok",
+        ),
+        (
+            "nothing but the signature",
+            |it| it["metadata"] = json!({"signature": it["metadata"]["signature"]}),
+            "ok",
+        ),
+        ("a new one first", |it| it["metadata"]["signatures"][0]["mode"] = json!("new"), "ok"),
+        ("another description", |it| it["metadata"]["displayFields"] = json!(null), "ok"),
+        (
+            "another public key beside it",
+            |it| it["metadata"]["signature"]["public_key"] = json!("AAAA"),
+            "ok",
+        ),
+        (
+            "a live record that is deleted",
+            |it| it["changes"][3] = json!({"id": it["changes"][3]["id"], "deleted": true}),
+            "err:signature",
+        ),
+        ("another version", |it| it["changes"][0]["version"] = json!("4.3.2"), "err:signature"),
+        (
+            "another hash",
+            |it| it["changes"][0]["attachment"]["hash"] = json!("0".repeat(64)),
+            "err:signature",
+        ),
+        (
+            "a size as a float",
+            |it| it["changes"][0]["attachment"]["size"] = json!(1_762_319.0),
+            "err:signature",
+        ),
+        (
+            "a field of an attachment less",
+            |it| drop(it["changes"][0]["attachment"].as_object_mut().map(|it| it.remove("mimetype"))),
+            "err:signature",
+        ),
+        (
+            "no date of a record",
+            |it| drop(it["changes"][0].as_object_mut().map(|it| it.remove("last_modified"))),
+            "err:signature",
+        ),
+        ("no records", |it| it["changes"] = json!([]), "err:signature"),
+        ("padding", |it| sign(it, |text| format!("{text}=")), "err:signature"),
+        ("a character less", |it| sign(it, |text| text[..127].to_owned()), "err:signature"),
+    ];
+    for (name, change, expected) in changes {
+        let mut body = good.clone();
+        change(&mut body);
+        check(name, expected, verify(&body, &pem, root, signer, at));
+    }
+}
+
+/// Rewrites all signatures.
+fn sign(body: &mut Value, change: fn(&str) -> String) {
+    let metadata = &mut body["metadata"];
+    let signature = change(metadata["signature"]["signature"].as_str().expect("it is text"));
+    metadata["signature"]["signature"] = json!(signature);
+    metadata["signatures"] = json!([metadata["signature"]]);
+}
+
 /// The built-in roots accept what production signed, without any of the test's own parameters.
 #[test]
 fn production_is_trusted_as_it_is_built_in() {
