@@ -1,6 +1,6 @@
 //! Bad data never takes the place of good data, and the error says what was bad.
 
-use rs_client::{ErrorKind, Outcome};
+use rs_client::{ErrorKind, Outcome, Storage as _};
 use serde_json::{Value, json};
 use testkit::settings::SettingsServer;
 
@@ -122,4 +122,20 @@ async fn servers_are_never_mixed() {
     let error = client.sync(&list()).await.expect_err("so is what the server sends");
     assert_eq!(error.kind(), ErrorKind::Certificate);
     assert_eq!(error.certificate(), Some(rs_client::CertificateProblem::Root));
+}
+
+/// A copy that got into another server's place is no copy of that server's, although the same root signs for both.
+#[tokio::test]
+async fn a_copy_of_another_server_is_damaged_even_under_the_same_root() {
+    let pair = Pair::new();
+    pair.set("a");
+    pair.client.sync(&list()).await.expect("the server is good");
+    let kept = pair.storage.load(&pair.key()).await.expect("memory can be read").expect("it is there");
+    let stage = "http://stage.example/v1";
+    let key = format!("{stage}/{}", list());
+    commit(&*pair.storage, &key, kept.bytes).await;
+    let client = builder(stage, &pair.server.root_hash(), pair.storage.clone()).build();
+    let error = client.load(&list()).await.expect_err("it is another server's");
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    pair.restarted().load(&list()).await.expect("this one is good").expect("it is there");
 }
