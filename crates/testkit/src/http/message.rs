@@ -1,6 +1,9 @@
 //! Requests as a handler sees them, and its replies.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 
 /// A request, as the handler sees it.
 #[derive(Clone, Debug)]
@@ -123,6 +126,14 @@ impl Reply {
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// Compresses the body, and says so.
+    #[must_use]
+    pub fn gzip(self) -> Self {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        let packed = gzip.write_all(&self.body).and_then(|()| gzip.finish());
+        self.header("content-encoding", "gzip").body(packed.expect("memory takes everything"))
     }
 
     /// Returns the first value of the header `name`; upper and lower case are the same.

@@ -12,16 +12,12 @@ const PROTOCOL: &[ErrorKind] = &[ErrorKind::Protocol];
 const TOO_LARGE: &[ErrorKind] = &[ErrorKind::TooLarge];
 const BROKEN: &[ErrorKind] = &[ErrorKind::Unavailable];
 
-/// 64 KiB of spaces in 97 bytes.
-fn packed_spaces() -> Vec<u8> {
-    let start = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xed\xc1\x81\0\0\0\0\x80\x20\x95\xfd\x29\x17\xa9\x0a";
-    [&start[..], &[0; 63], b"\x6a\x94\x19\x2c\xb4\0\0\x01\0"].concat()
-}
-
 /// Bodies that are no JSON object of any kind.
 fn nonsense() -> Vec<(&'static str, FaultKind, &'static [ErrorKind])> {
     let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(30_000), close.repeat(30_000));
     let packed = |body: Vec<u8>| FaultKind::Reply(Reply::bytes(body).header("content-encoding", "gzip"));
+    let spaces = Reply::text(" ".repeat(8 << 20)).gzip().body.to_vec();
+    let text = Reply::text(format!("{:?}", (0..200).collect::<Vec<_>>())).gzip().body;
     let gzip: &[ErrorKind] = &[ErrorKind::Protocol, ErrorKind::Unavailable];
     vec![
         ("empty", reply(""), PROTOCOL),
@@ -37,15 +33,21 @@ fn nonsense() -> Vec<(&'static str, FaultKind, &'static [ErrorKind])> {
         ("NUL", reply(vec![0; 1000]), PROTOCOL),
         ("a byte order mark", reply("\u{feff}{\"changes\":[],\"timestamp\":1}"), PROTOCOL),
         ("not UTF-8", reply(&b"{\"changes\":[\"\xff\"]}"[..]), PROTOCOL),
-        ("UTF-16", reply(&b"{\0\"\0a\0\"\0:\01\0}\0"[..]), PROTOCOL),
+        ("UTF-16", reply(&b"{\0\"\0a\0\"\0:\x001\0}\0"[..]), PROTOCOL),
         ("deep lists", reply(deep("[", "]")), PROTOCOL),
         ("deep objects", reply(deep("{\"a\":", "}")), PROTOCOL),
         ("deep without an end", reply("[".repeat(190_000)), PROTOCOL),
         ("deep text of escapes", reply(format!("{{\"a\":\"{}", "\\\"".repeat(90_000))), PROTOCOL),
         ("broken gzip", packed(b"\x1f\x8b\x08\0nothing".to_vec()), gzip),
         ("gzip that is none", packed(b"{}".to_vec()), gzip),
-        ("gzip cut short", packed(packed_spaces()[..60].to_vec()), gzip),
-        ("a gzip bomb", packed(packed_spaces().repeat(2000)), &[ErrorKind::Protocol, ErrorKind::TooLarge]),
+        ("gzip cut short", packed(text[..text.len() / 2].to_vec()), gzip),
+        ("a gzip bomb", packed(spaces.clone()), TOO_LARGE),
+        ("gzip and more", packed([&spaces[..], &spaces].concat()), TOO_LARGE),
+        (
+            "gzip and something else",
+            packed([Reply::text("{}").gzip().body.to_vec(), vec![7; 100]].concat()),
+            gzip,
+        ),
         ("another encoding", FaultKind::Reply(Reply::bytes("x").header("content-encoding", "br")), PROTOCOL),
         ("cut in the middle", FaultKind::CutAfter(100), BROKEN),
         ("reset in the middle", FaultKind::ResetAfter(100), BROKEN),
@@ -97,7 +99,7 @@ async fn chains_that_are_none() {
             "much space" | "deep objects" | "deep without an end" | "deep text of escapes" => {
                 (name, kind, large)
             }
-            "more than there is" => return None,
+            "more than there is" | "gzip and something else" => return None,
             _ if expected == PROTOCOL && !name.contains("encoding") => (name, kind, bad),
             _ => (name, kind, expected),
         })
