@@ -22,8 +22,8 @@ use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    AttachmentFolder, Collection, CollectionName, Current, Error, Fetched, PruneOptions, Pruned, SyncReport,
-    Verified,
+    AttachmentFolder, Collection, CollectionName, Current, Error, Fetched, PruneOptions, Pruned, SyncOptions,
+    SyncReport, Verified,
 };
 
 #[cfg(feature = "bundles")]
@@ -65,6 +65,8 @@ macro_rules! waiting {
 waiting! {
     fn sync(name: &CollectionName) -> Result<SyncReport, Error>;
     fn sync_all(names: &[CollectionName]) -> Result<Each, Error>;
+    fn sync_with(name: &CollectionName, options: &SyncOptions) -> Result<SyncReport, Error>;
+    fn sync_all_with(names: &[CollectionName], options: &SyncOptions) -> Result<Each, Error>;
     fn load(name: &CollectionName) -> Result<Option<Verified<Collection>>, Error>;
     fn current(name: &CollectionName) -> Result<Option<Current>, Error>;
     fn snapshot(name: &CollectionName) -> Result<Option<Bytes>, Error>;

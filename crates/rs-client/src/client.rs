@@ -4,10 +4,13 @@ mod attachment;
 mod builder;
 #[cfg(feature = "bundles")]
 mod bundles;
+mod condition;
 mod fetch;
 mod fetch_attachment;
 mod local;
+mod monitor;
 mod politeness;
+mod poll;
 mod request;
 mod shutdown;
 mod sync;
@@ -22,11 +25,13 @@ use std::{
 use transport::Transport;
 
 use crate::{
-    Clock, Collection, CollectionName, Limits, Server, Storage, Verified, packaged::Packages,
+    Clock, Collection, CollectionName, Limits, Observer, Server, Storage, Verified, packaged::Packages,
     requirement::Requirement,
 };
+use condition::Conditions;
 use fetch::ServerInfo;
 use local::Kept;
+use monitor::Timestamps;
 use politeness::Politeness;
 use shutdown::Shutdown;
 
@@ -53,6 +58,8 @@ pub struct Client {
     requirements: HashMap<CollectionName, Requirement>,
     politeness: Politeness,
     shutdown: Shutdown,
+    observer: Option<Arc<dyn Observer>>,
+    trust_server_time: bool,
     memory: Mutex<Memory>,
 }
 
@@ -60,6 +67,8 @@ pub struct Client {
 #[derive(Debug, Default)]
 struct Memory {
     info: Option<Arc<ServerInfo>>,
+    list: Option<Arc<Timestamps>>,
+    conditions: Conditions,
     /// By address. Only chains that something verified with.
     chains: HashMap<String, Arc<str>>,
     copies: HashMap<CollectionName, Kept>,

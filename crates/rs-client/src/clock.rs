@@ -59,6 +59,32 @@ pub(crate) fn server_time(headers: &Headers) -> Option<SystemTime> {
     date.checked_add(Duration::from_secs(age.unwrap_or(0)).min(OLDEST_ANSWER))
 }
 
+/// The time by a clock that the local one is `ahead` of, in seconds.
+pub(crate) fn shifted(local: SystemTime, ahead: i64) -> SystemTime {
+    let by = Duration::from_secs(ahead.unsigned_abs());
+    let shifted = if ahead < 0 { local.checked_add(by) } else { local.checked_sub(by) };
+    shifted.unwrap_or(local)
+}
+
+/// How far two clocks are apart: `3 days ahead`, `90 s behind`.
+pub(crate) fn apart(local: SystemTime, server: SystemTime) -> String {
+    let (by, side) = match local.duration_since(server) {
+        Ok(by) => (by, "ahead"),
+        Err(error) => (error.duration(), "behind"),
+    };
+    match by.as_secs() {
+        seconds @ ..=180 => format!("{seconds} s {side}"),
+        seconds @ ..=10_800 => format!("{} minutes {side}", seconds / 60),
+        seconds @ ..=259_200 => format!("{} hours {side}", seconds / 3600),
+        seconds => format!("{} days {side}", seconds / 86_400),
+    }
+}
+
+/// The moment that is this many milliseconds after 1970, or the last one that can be told.
+pub(crate) fn at_milliseconds(milliseconds: u64) -> SystemTime {
+    at(milliseconds / 1000) + Duration::from_millis(milliseconds % 1000)
+}
+
 /// Whole milliseconds since 1970; a time before that is 1970.
 pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     u64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)

@@ -12,9 +12,9 @@ pub(crate) fn info(server: &Server) -> Url {
 /// The list of changed collections.
 ///
 /// `_expected` only tells caches apart; 0 gets the answer that is at most a minute old.
-pub(crate) fn changes(server: &Server) -> Url {
+pub(crate) fn changes(server: &Server, expected: u64, since: Option<u64>) -> Url {
     let mut url = with_path(server, "/buckets/monitor/collections/changes/changeset");
-    url.set_query(Some("_expected=0"));
+    set_query(&mut url, server, expected, since);
     url
 }
 
@@ -23,6 +23,11 @@ pub(crate) fn changeset(server: &Server, name: &CollectionName, expected: u64, s
     // Names hold no character that has a meaning in a path.
     let path = format!("/buckets/{}/collections/{}/changeset", name.bucket(), name.collection());
     let mut url = with_path(server, &path);
+    set_query(&mut url, server, expected, since);
+    url
+}
+
+fn set_query(url: &mut Url, server: &Server, expected: u64, since: Option<u64>) {
     match since {
         // Every version 1 server takes the timestamp in quotes, and those of the released plugin only so.
         Some(since) if is_version_1(server) => {
@@ -31,7 +36,6 @@ pub(crate) fn changeset(server: &Server, name: &CollectionName, expected: u64, s
         Some(since) => url.set_query(Some(&format!("_expected={expected}&_since={since}"))),
         None => url.set_query(Some(&format!("_expected={expected}"))),
     }
-    url
 }
 
 /// Whether an address still asks for the changes since some timestamp, after redirects.
@@ -101,7 +105,7 @@ mod tests {
             let server = server(base);
             assert_eq!(info(&server).as_str(), "https://host/prefix/v1/");
             assert_eq!(
-                changes(&server).as_str(),
+                changes(&server, 0, None).as_str(),
                 "https://host/prefix/v1/buckets/monitor/collections/changes/changeset?_expected=0"
             );
             assert_eq!(
@@ -116,6 +120,11 @@ mod tests {
             changeset(&server("https://host/v2"), &name, 7, Some(5)).as_str(),
             "https://host/v2/buckets/main/collections/a-list/changeset?_expected=7&_since=5"
         );
+        for (server, since) in [(server("https://host/v1"), "%225%22"), (server("https://host/v2"), "5")] {
+            let path = "buckets/monitor/collections/changes/changeset";
+            let expected = format!("{}/{path}?_expected=7&_since={since}", server.url());
+            assert_eq!(changes(&server, 7, Some(5)).as_str(), expected);
+        }
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub struct Error {
     certificate: Option<CertificateProblem>,
     retry_after: Option<Duration>,
     status: Option<u16>,
+    retried: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -96,6 +97,7 @@ impl Error {
             certificate: None,
             retry_after: None,
             status: None,
+            retried: false,
             source: None,
         }
     }
@@ -127,6 +129,16 @@ impl Error {
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// The same problem, after everything was fetched once more.
+    pub(crate) fn retried(mut self) -> Self {
+        self.retried = true;
+        self
+    }
+
+    pub(crate) fn was_retried(&self) -> bool {
+        self.retried
     }
 
     /// The same problem, of another kind.

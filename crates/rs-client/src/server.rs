@@ -97,6 +97,19 @@ impl Server {
         Self { url, roots }
     }
 
+    /// The same server by version 2 of its interface, where the address is that of version 1.
+    ///
+    /// `Server::production().v2()`. Both serve the same collections. The local copies are apart, so a program that
+    /// changes over fetches everything once.
+    #[must_use]
+    pub fn v2(mut self) -> Self {
+        if let Some(base) = self.url.path().strip_suffix("/v1") {
+            let path = format!("{base}/v2");
+            self.url.set_path(&path);
+        }
+        self
+    }
+
     fn built_in(url: &str, roots: &[&str]) -> Self {
         let url = url.parse().expect("the built-in address is an address");
         let roots = roots.iter().map(|root| root.parse().expect("the built-in hash is a hash")).collect();

@@ -12,7 +12,7 @@ use transport::Transport;
 
 use super::{Client, politeness::Politeness, shutdown::Shutdown};
 use crate::{
-    Clock, Collection, CollectionName, Limits, Packaged, Server, Storage, SystemClock,
+    Clock, Collection, CollectionName, Limits, Observer, Packaged, Server, Storage, SystemClock,
     packaged::{Packages, bytes},
     requirement::Requirement,
 };
@@ -26,6 +26,8 @@ pub struct ClientBuilder {
     clock: Arc<dyn Clock>,
     limits: Limits,
     accept_emptied: bool,
+    trust_server_time: bool,
+    observer: Option<Arc<dyn Observer>>,
     packages: Packages,
     requirements: HashMap<CollectionName, Requirement>,
 }
@@ -46,6 +48,8 @@ impl Client {
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             accept_emptied: false,
+            trust_server_time: false,
+            observer: None,
             packages: Packages::default(),
             requirements: HashMap::new(),
         }
@@ -76,6 +80,25 @@ impl ClientBuilder {
     #[must_use]
     pub fn accept_emptied(mut self, accept: bool) -> Self {
         self.accept_emptied = accept;
+        self
+    }
+
+    /// Tells `observer` what the client does.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Holds certificates against the server's time where they are not valid at the local one. Off by default.
+    ///
+    /// For devices whose clock is wrong for good. Dangerous: whoever can answer for the server can name a date on
+    /// which a certificate that has expired since, and whose key was stolen, was still valid. Then only HTTPS stands
+    /// against it, which itself needs a clock that is about right. The local copy is verified again at that date
+    /// when it is read.
+    #[must_use]
+    pub fn dangerously_trust_server_time(mut self, trust: bool) -> Self {
+        self.trust_server_time = trust;
         self
     }
 
@@ -142,7 +165,18 @@ impl ClientBuilder {
 
     /// Makes the client. Does no I/O.
     pub fn build(self) -> Client {
-        let Self { server, transport, storage, clock, limits, accept_emptied, packages, requirements } = self;
+        let Self {
+            server,
+            transport,
+            storage,
+            clock,
+            limits,
+            accept_emptied,
+            trust_server_time,
+            observer,
+            packages,
+            requirements,
+        } = self;
         Client {
             politeness: Politeness::new(limits.backoff),
             shutdown: Shutdown::default(),
@@ -152,6 +186,8 @@ impl ClientBuilder {
             clock,
             limits,
             accept_emptied,
+            trust_server_time,
+            observer,
             packages: Arc::new(packages),
             requirements,
             memory: Mutex::default(),

@@ -7,8 +7,8 @@ use transport::Request;
 
 use super::{Client, SyncReport, fetch::Answer};
 use crate::{
-    AttachmentBundle, Collection, CollectionName, Error, ErrorKind, StartupBundle, StartupFile, Verified,
-    bundle, clock, endpoints,
+    AttachmentBundle, Collection, CollectionName, Error, ErrorKind, StartupBundle, StartupFile, SyncOptions,
+    Verified, bundle, clock, endpoints,
 };
 
 impl Client {
@@ -59,20 +59,23 @@ impl Client {
         file: StartupFile,
         names: &[CollectionName],
     ) -> Result<Vec<(CollectionName, Result<SyncReport, Error>)>, Error> {
+        let options = SyncOptions::new().trigger("startup-bundle");
         let work = self.operation(async {
             let (packed, date) = self.bundle(file.location(), "the bundle of collections").await?;
             let bundle = StartupBundle::read(&packed, &self.limits)?;
             drop(packed);
             let mut results = Vec::with_capacity(names.len());
             for name in names {
-                let result = match bundle.changeset(name, &self.limits) {
-                    Ok(None) => {
-                        Err(Error::new(ErrorKind::NotFound, "it is not in the bundle of collections"))
+                let work = Box::pin(async {
+                    let changeset = bundle.changeset(name, &self.limits)?;
+                    if changeset.is_none() {
+                        let message = "it is not in the bundle of collections";
+                        return Err(Error::new(ErrorKind::NotFound, message));
                     }
-                    Ok(changeset) => self.accept(name, Answer { changeset, partial: false, date }).await,
-                    Err(error) => Err(error),
-                };
-                results.push((name.clone(), result.map_err(|error| error.of(name))));
+                    let answer = Answer { changeset, partial: false, date, condition: None };
+                    self.accept(name, answer).await
+                });
+                results.push((name.clone(), self.watched(name, &options, work).await));
             }
             Ok(results)
         });

@@ -1,12 +1,12 @@
 //! What a client asks a server for.
 
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use serde::Deserialize;
 use transport::Request;
 use url::Url;
 
-use super::{Client, request::Of};
+use super::{Client, condition::Condition, request::Of};
 use crate::{Changeset, CollectionName, Error, ErrorKind, clock, endpoints};
 
 /// What a server says about itself, as far as this crate uses it.
@@ -41,6 +41,8 @@ pub(super) struct Answer {
     pub(super) partial: bool,
     /// The time by the server's clock.
     pub(super) date: Option<SystemTime>,
+    /// What to send along the next time, where this answer had nothing new.
+    pub(super) condition: Option<Condition>,
 }
 
 impl ServerInfo {
@@ -71,35 +73,24 @@ impl Client {
         Ok(info)
     }
 
-    /// Gets the timestamps of all collections of the server.
-    pub(super) async fn timestamps(&self) -> Result<HashMap<(String, String), u64>, Error> {
-        #[derive(Deserialize)]
-        struct List {
-            changes: Vec<Entry>,
+    /// Gets the changes of a collection since a timestamp, or all its records.
+    ///
+    /// A server that refuses the timestamp is asked for all records.
+    pub(super) async fn changeset(
+        &self,
+        name: &CollectionName,
+        expected: u64,
+        since: Option<u64>,
+    ) -> Result<Answer, Error> {
+        match self.changes(name, expected, since).await {
+            Err(error) if since.is_some() && matches!(error.status(), Some(400 | 422)) => {
+                self.changes(name, expected, None).await
+            }
+            result => result,
         }
-        #[derive(Deserialize)]
-        struct Entry {
-            bucket: String,
-            collection: String,
-            last_modified: u64,
-        }
-        let what = "the list of changed collections";
-        let request = Request::get(endpoints::changes(&self.server), self.limits.info_bytes).gzip();
-        let response = self.send(request, Of::Api, what).await?;
-        if response.status == 204 {
-            return Ok(HashMap::new());
-        }
-        let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
-        let list: List = serde_json::from_slice(&body).map_err(|error| {
-            Error::new(ErrorKind::Protocol, "the server's list of changed collections cannot be read")
-                .with_source(error)
-        })?;
-        let entries = list.changes.into_iter();
-        Ok(entries.map(|entry| ((entry.bucket, entry.collection), entry.last_modified)).collect())
     }
 
-    /// Gets the changes of a collection since a timestamp, or all its records.
-    pub(super) async fn changeset(
+    async fn changes(
         &self,
         name: &CollectionName,
         expected: u64,
@@ -110,18 +101,21 @@ impl Client {
         let url = endpoints::changeset(&self.server, name, expected, since);
         let what = "the changeset";
         let request = Request::get(url, self.limits.changeset_bytes).gzip();
+        let request = if since.is_some() { self.with_condition(request) } else { request };
+        let asked = request.url().clone();
         let response = self.send(request, Of::Api, what).await?;
         let date = clock::server_time(&response.headers);
         // A server that no longer knows the timestamp redirects to the whole collection, in which deleted
         // records are not mentioned: it must replace what is held.
         let partial = since.is_some() && endpoints::asks_since(&response.url);
-        if response.status == 204 && partial {
-            return Ok(Answer { changeset: None, partial, date });
+        if matches!(response.status, 204 | 304) && partial {
+            return Ok(Answer { changeset: None, partial, date, condition: None });
         }
+        let condition = self.condition_of(&asked, &response).filter(|_| partial);
         let body = response.bytes().await.map_err(|error| Error::in_transport(what, error))?;
         let changeset = Changeset::parse(body, &self.limits)?;
         changeset.is_of(name)?;
-        Ok(Answer { changeset: Some(changeset), partial, date })
+        Ok(Answer { changeset: Some(changeset), partial, date, condition })
     }
 
     /// Gets the certificate chain of a signature, from memory where it was used before.

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::Client;
 use crate::{
-    Alert, Error, ErrorKind,
+    Alert, Error, ErrorKind, Event,
     alert::{AlertCode, one_line},
     clock,
 };
@@ -74,8 +74,10 @@ impl Client {
         let good = (200..=299).contains(&response.status) || (response.status == 304 && conditional);
         if of == Of::Api && self.is_ours(&response.url) {
             let alert = Alert::from_headers(&response.headers);
-            if good || alert.is_some() {
-                self.politeness.note_alert(alert, now);
+            if (good || alert.is_some())
+                && let Some(alert) = self.politeness.note_alert(alert, now)
+            {
+                self.tell(|| Event::Alert(alert));
             }
         }
         if good { Ok(response) } else { Err(self.refused(response, of, what, now).await) }

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use super::{Client, Outcome, SyncReport, fetch::Answer, local::Local};
 use crate::{
-    CertificateProblem as Problem, Collection, CollectionName, Error, ErrorKind, Verified, clock,
+    CertificateProblem as Problem, Collection, CollectionName, Error, ErrorKind, SyncOptions, Verified,
+    clock,
     collection::Differences,
     state,
     verify::{Candidate, Evidence},
@@ -31,11 +32,7 @@ impl Client {
     /// signed ones. [`ErrorKind::Certificate`], [`ErrorKind::Clock`]: the chain, or the local clock.
     /// [`ErrorKind::Rollback`]: signed, but older, or different under the same timestamp.
     pub async fn sync(&self, name: &CollectionName) -> Result<SyncReport, Error> {
-        let work = self.operation(async {
-            let local = self.local(name).await?;
-            self.sync_from(name, 0, local).await
-        });
-        work.await.map_err(|error| error.of(name))
+        self.sync_with(name, &SyncOptions::default()).await
     }
 
     /// Brings several local copies up to date with one request to learn which of them have changed.
@@ -51,20 +48,10 @@ impl Client {
         &self,
         names: &[CollectionName],
     ) -> Result<Vec<(CollectionName, Result<SyncReport, Error>)>, Error> {
-        let work = self.operation(async {
-            let timestamps = self.timestamps().await?;
-            let mut results = Vec::with_capacity(names.len());
-            for name in names {
-                let key = (name.bucket().to_owned(), name.collection().to_owned());
-                let result = self.sync_expecting(name, timestamps.get(&key).copied()).await;
-                results.push((name.clone(), result.map_err(|error| error.of(name))));
-            }
-            Ok(results)
-        });
-        work.await
+        self.sync_all_with(names, &SyncOptions::default()).await
     }
 
-    async fn sync_expecting(
+    pub(super) async fn sync_expecting(
         &self,
         name: &CollectionName,
         expected: Option<u64>,
@@ -72,7 +59,7 @@ impl Client {
         let local = self.local(name).await?;
         match (&local.copy, expected) {
             (Some(copy), Some(expected))
-                if copy.timestamp >= expected && copy.certificate_expires() >= self.clock.now() =>
+                if copy.timestamp >= expected && copy.certificate_expires() >= self.now() =>
             {
                 Ok(SyncReport::new(Outcome::UpToDate, None, copy.clone()))
             }
@@ -81,7 +68,7 @@ impl Client {
         }
     }
 
-    async fn sync_from(
+    pub(super) async fn sync_from(
         &self,
         name: &CollectionName,
         expected: u64,
@@ -99,7 +86,7 @@ impl Client {
             // Either the server lies or the merge went wrong; the whole collection tells.
             let answer = self.changeset(name, expected, None).await?;
             partial = answer.partial;
-            new = self.consider(name, &local, answer).await;
+            new = self.consider(name, &local, answer).await.map_err(Error::retried);
         }
         self.finish(name, local, new?, partial).await
     }
@@ -161,14 +148,18 @@ impl Client {
                 format!("{} records are more than the {} allowed", merged.records.len(), self.limits.records);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
-        if copy.is_some_and(|copy| **copy == merged) {
+        if let Some(copy) = copy.filter(|copy| ***copy == merged) {
+            // An expired certificate waits for a new signature, which must not be missed.
+            if copy.certificate_expires() >= self.now() {
+                self.keep_condition(answer.condition);
+            }
             return Ok(None);
         }
         let candidate = Candidate::new(merged, &self.limits)?;
         let evidence = self.evidence(name, &candidate, now, answer.date).await?;
         let verified = candidate.seal(evidence)?;
         self.required(name, &verified)?;
-        self.plausible(copy, &verified, now)?;
+        self.plausible(copy, &verified, now.max(verified.verified_at()))?;
         Ok(Some(verified))
     }
 
@@ -191,9 +182,18 @@ impl Client {
                         return Ok(evidence);
                     }
                     Err(error) => {
-                        let good_at =
-                            |time| candidate.check(signature, &chain, &trust, time, &self.limits).is_ok();
-                        name_clock(error, now, date, good_at)
+                        let check = |time| candidate.check(signature, &chain, &trust, time, &self.limits);
+                        match (error.certificate(), date.map(check)) {
+                            (Some(Problem::Expired | Problem::NotYetValid), Some(Ok(evidence)))
+                                if self.trust_server_time =>
+                            {
+                                self.keep_chain(&signature.x5u, &chain);
+                                return Ok(evidence);
+                            }
+                            (_, at_date) => {
+                                name_clock(error, now, date, at_date.is_some_and(|it| it.is_ok()))
+                            }
+                        }
                     }
                 },
             };
@@ -283,15 +283,14 @@ impl SyncReport {
 }
 
 /// Names the local clock as the cause where the chain would be good at the server's time, or is from the future.
-fn name_clock(
-    error: Error,
-    now: SystemTime,
-    date: Option<SystemTime>,
-    good_at: impl Fn(SystemTime) -> bool,
-) -> Error {
+fn name_clock(error: Error, now: SystemTime, date: Option<SystemTime>, good_at_date: bool) -> Error {
     match (error.certificate(), date) {
-        (Some(Problem::Expired | Problem::NotYetValid), Some(date)) if good_at(date) => {
-            error.blame_clock(&format!("the server's clock shows {}", clock::text(date)))
+        (Some(Problem::Expired | Problem::NotYetValid), Some(date)) if good_at_date => {
+            let apart = clock::apart(now, date);
+            error.blame_clock(&format!(
+                "the server's clock shows {}: the local clock is {apart}",
+                clock::text(date)
+            ))
         }
         (Some(Problem::NotYetValid), None) if now < clock::at(u64::MAX) => {
             error.blame_clock("the local clock is probably behind")

@@ -3,7 +3,7 @@
 use std::{future::Future, time::SystemTime};
 
 use super::Client;
-use crate::{Alert, Error};
+use crate::{Alert, Error, clock};
 
 impl Client {
     /// Returns the time before which no new sync begins, because the server asked for it; [`None`] where it did not.
@@ -30,6 +30,15 @@ impl Client {
     /// Measured with each answer, from its headers `Date` and `Age`, to a few seconds. [`None`] before the first one.
     pub fn clock_skew(&self) -> Option<i64> {
         self.politeness.skew()
+    }
+
+    /// The time that certificates are held against: the local one, or the server's where that is trusted.
+    pub(super) fn now(&self) -> SystemTime {
+        let now = self.clock.now();
+        match self.politeness.skew() {
+            Some(ahead) if self.trust_server_time => clock::shifted(now, ahead),
+            _ => now,
+        }
     }
 
     /// Does something new: not where the server asked to wait, and what it asks for meanwhile is remembered.

@@ -8,20 +8,10 @@ use std::{
 use rs_client::{Client, Error, ErrorKind, FileStorage, Limits, Storage};
 use testkit::{
     http::{Fault, FaultKind, Reply},
-    settings::{ApiVersion, SettingsOptions},
+    settings::ApiVersion,
 };
 
-use crate::support::{DAY, LIST, Pair, builder, commit, ids, list};
-
-const VERSIONS: [ApiVersion; 2] = [ApiVersion::V1, ApiVersion::V2];
-
-fn pair(version: ApiVersion) -> Pair {
-    let mut options = SettingsOptions::default();
-    options.version = version;
-    let pair = Pair::with(options);
-    pair.set("a");
-    pair
-}
+use crate::support::{DAY, LIST, Pair, VERSIONS, builder, commit, ids, list};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -55,7 +45,7 @@ async fn remembered(pair: &Pair) -> Option<String> {
 #[tokio::test]
 async fn backoff_on_a_good_answer_holds_the_next_sync_back() {
     for version in VERSIONS {
-        let pair = pair(version);
+        let pair = Pair::of(version);
         pair.server.set_backoff(Some(60));
         assert_eq!(pair.client.waits_until(), None);
         let report = pair.client.sync(&list()).await.expect("this sync goes on to its end");
@@ -79,7 +69,7 @@ async fn backoff_on_a_good_answer_holds_the_next_sync_back() {
 /// A redirect is an answer as well, and so are a refusal and the list of changes.
 #[tokio::test]
 async fn backoff_counts_on_every_kind_of_answer() {
-    let pair = pair(ApiVersion::V2);
+    let pair = Pair::of(ApiVersion::V2);
     pair.client.sync(&list()).await.expect("the server is good");
     pair.set("b");
     pair.server.forget_history(LIST);
@@ -104,7 +94,7 @@ async fn backoff_counts_on_every_kind_of_answer() {
 #[tokio::test]
 async fn a_refusal_stops_the_rest_of_a_poll() {
     for version in VERSIONS {
-        let pair = pair(version);
+        let pair = Pair::of(version);
         let name = |name| rs_client::CollectionName::new("main", name).expect("the name is one");
         let names = testkit::settings::COLLECTIONS.map(name);
         pair.server.fault(Fault::new("*/ml-*/changeset", FaultKind::retry_after(503, "30")).times(1));
@@ -119,7 +109,7 @@ async fn a_refusal_stops_the_rest_of_a_poll() {
 /// `Backoff` holds new syncs back, and not the files that the last one told of; a refusal holds everything back.
 #[tokio::test]
 async fn attachments_wait_after_a_refusal() {
-    let pair = pair(ApiVersion::V1);
+    let pair = Pair::of(ApiVersion::V1);
     pair.server.set_attachment(LIST, "a", "file", &b"bytes"[..]);
     pair.server.set_backoff(Some(10));
     let report = pair.client.sync(&list()).await.expect("the server is good");
@@ -138,7 +128,7 @@ async fn attachments_wait_after_a_refusal() {
 #[tokio::test]
 async fn a_wait_is_known_to_other_programs_and_after_a_restart() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    let pair = pair(ApiVersion::V1);
+    let pair = Pair::of(ApiVersion::V1);
     let client = || {
         let storage = Arc::new(FileStorage::open(folder.path()));
         builder(&pair.server.url(), &pair.server.root_hash(), storage).clock(pair.clock.clone()).build()
@@ -161,7 +151,7 @@ async fn a_wait_is_known_to_other_programs_and_after_a_restart() {
 
 #[tokio::test]
 async fn nothing_is_written_where_nothing_matters() {
-    let pair = pair(ApiVersion::V1);
+    let pair = Pair::of(ApiVersion::V1);
     for _ in 0..3 {
         pair.client.sync(&list()).await.expect("the server is good");
         pair.client.sync_all(&[list()]).await.expect("the server is good");
@@ -171,20 +161,20 @@ async fn nothing_is_written_where_nothing_matters() {
 
 #[tokio::test]
 async fn a_damaged_memory_is_replaced_and_cannot_hold_a_client_back() {
-    let good = pair(ApiVersion::V1);
+    let good = Pair::of(ApiVersion::V1);
     good.server.set_backoff(Some(60));
     good.client.sync(&list()).await.expect("the server is good");
     let document = remembered(&good).await.expect("a wait is worth a write");
     assert!(document.len() < 1000, "{document}");
     for damaged in ["", "{", "null", "\u{0}", &document.replace("\"format\":1", "\"format\":2")] {
-        let pair = pair(ApiVersion::V1);
+        let pair = Pair::of(ApiVersion::V1);
         commit(&*pair.storage, &key(&pair), damaged.to_owned().into()).await;
         pair.client.sync(&list()).await.expect("nothing was read");
         let stored = remembered(&pair).await.expect("it is replaced");
         assert!(stored.contains("\"format\":1"), "{stored}");
     }
     // A wait that no server could have asked for.
-    let pair = pair(ApiVersion::V1);
+    let pair = Pair::of(ApiVersion::V1);
     let absurd = format!(
         r#"{{"format": 1, "server": "{}", "new": {{"seen": 0, "until": 18446744073709551615}}, "alert_changed": 18446744073709551615}}"#,
         pair.server.url()
@@ -198,7 +188,7 @@ async fn a_damaged_memory_is_replaced_and_cannot_hold_a_client_back() {
 
 #[tokio::test]
 async fn a_wait_is_capped_and_nonsense_is_ignored() {
-    let pair = pair(ApiVersion::V1);
+    let pair = Pair::of(ApiVersion::V1);
     pair.server.set_backoff(Some(u64::MAX));
     pair.client.sync(&list()).await.expect("the server is good");
     let longest = Limits::default().backoff;
@@ -213,7 +203,7 @@ async fn a_wait_is_capped_and_nonsense_is_ignored() {
     pair.clock.set(SystemTime::now() - 300 * DAY + longest + longest / 10 + seconds(2));
     pair.client.sync(&list()).await.expect("the longest wait is over");
 
-    let pair = self::pair(ApiVersion::V1);
+    let pair = Pair::of(ApiVersion::V1);
     let mut reply = Reply::json(&pair.server.changeset(LIST));
     for value in ["-5", "soon", "1e9", ""] {
         reply = reply.header("backoff", value).header("retry-after", value);
@@ -231,7 +221,7 @@ async fn a_wait_is_capped_and_nonsense_is_ignored() {
 #[tokio::test]
 async fn a_date_to_retry_after_is_understood() {
     for local in [SystemTime::now(), SystemTime::now() + 500 * DAY, SystemTime::now() - 500 * DAY] {
-        let pair = pair(ApiVersion::V2);
+        let pair = Pair::of(ApiVersion::V2);
         pair.clock.set(local);
         let reply = Reply::status(503)
             .header("date", "Thu, 01 Jan 2026 00:00:00 GMT")
@@ -246,7 +236,7 @@ async fn a_date_to_retry_after_is_understood() {
 #[tokio::test]
 async fn waits_differ_by_chance() {
     let mut waits = std::collections::BTreeSet::new();
-    let pair = pair(ApiVersion::V1);
+    let pair = Pair::of(ApiVersion::V1);
     pair.server.set_backoff(Some(1000));
     for _ in 0..8 {
         let storage = Arc::new(rs_client::MemoryStorage::new());

@@ -7,10 +7,13 @@ use std::{
 
 use rs_client::{Client, ClientBuilder, CollectionName, FixedClock, MemoryStorage, Server, Storage};
 use serde_json::{Value, json};
-use testkit::settings::{SettingsOptions, SettingsServer};
+use testkit::settings::{ApiVersion, SettingsOptions, SettingsServer};
 use transport::{HttpOptions, HttpTransport};
 
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
+/// Both versions of the interface.
+pub(crate) const VERSIONS: [ApiVersion; 2] = [ApiVersion::V1, ApiVersion::V2];
 
 /// The collection that most tests use.
 pub(crate) const LIST: &str = "ml-inference-options";
@@ -36,6 +39,15 @@ impl Pair {
         let root = server.root_hash();
         let client = builder(&server.url(), &root, storage.clone()).clock(clock.clone()).build();
         Self { server, client, storage, clock, root }
+    }
+
+    /// A pair that speaks this version, and has one record.
+    pub(crate) fn of(version: ApiVersion) -> Self {
+        let mut options = SettingsOptions::default();
+        options.version = version;
+        let pair = Self::with(options);
+        pair.set("a");
+        pair
     }
 
     /// Another client of the same server and the same storage, as after a restart.
