@@ -22,6 +22,10 @@
 //! # }).expect("the example works");
 //! ```
 //!
+//! Files that belong to records are [fetched](Client::fetch_attachment) into a folder, each once and checked, and
+//! [leave](Client::prune_attachments) it with their records; or [go](Client::download_attachment) where the caller
+//! wants them.
+//!
 //! # What is and is not promised
 //!
 //! A signature covers a collection's records and timestamp. It does not name the collection: whoever controls

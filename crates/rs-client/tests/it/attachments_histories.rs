@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use proptest::prelude::*;
-use rs_client::{AttachmentFolder, Client, ErrorKind, FetchOutcome, Limits};
+use rs_client::{AttachmentFolder, Client, ErrorKind, FetchOptions, FetchOutcome, Limits};
 use transport::{Error as Failure, ErrorKind as FailureKind, Headers, Request, Response, Transport};
 
 use crate::{
@@ -185,7 +185,11 @@ fn random_histories_end_with_the_right_bytes() {
         loop {
             stage.requests.store(0, Ordering::SeqCst);
             let last = stage.done();
-            match runtime.block_on(kept.fetch_by(client)) {
+            let counted = |received, _| assert!(received <= SIZE as u64, "{received} bytes");
+            let options = FetchOptions::default().progress(&counted);
+            let name = list();
+            let fetch = client.fetch_attachment_with(&name, "a", &kept.folder, &options);
+            match runtime.block_on(fetch) {
                 Ok(fetched) => {
                     kept.assert_good(&fetched);
                     break;
@@ -243,4 +247,31 @@ fn two_downloads_on_one_thread_do_not_wait_for_each_other_for_ever() {
     let outcomes = [one, two].map(|fetched| fetched.expect("the server is good").outcome);
     assert_eq!(outcomes, [FetchOutcome::Downloaded, FetchOutcome::Held]);
     assert_eq!(stage.sent(), SIZE as u64);
+}
+
+/// Whichever way they overlap: one of them downloads, and nobody finds anything but the whole file.
+#[test]
+fn of_many_downloads_at_once_one_gets_the_bytes() {
+    let runtime = tokio::runtime::Runtime::new().expect("the system has room for a runtime");
+    let Play { kept, stage, client } = Play::new(&runtime);
+    let (client, name) = (Arc::new(client), list());
+    for round in 0..20 {
+        fs::remove_dir_all(kept.folder.folder()).ok();
+        stage.set(&[Act::Cut(round * 10_000)]);
+        let fetches: Vec<_> = (0..6)
+            .map(|_| {
+                let (client, name) = (Arc::clone(&client), name.clone());
+                let folder = AttachmentFolder::open(kept.folder.folder());
+                runtime.spawn(async move { client.fetch_attachment(&name, "a", &folder).await })
+            })
+            .collect();
+        let all = runtime.block_on(futures::future::join_all(fetches));
+        let mut downloaded = 0;
+        for fetched in all {
+            let fetched = fetched.expect("it does not panic").expect("the server is good");
+            kept.assert_good(&fetched);
+            downloaded += usize::from(fetched.outcome != FetchOutcome::Held);
+        }
+        assert_eq!((downloaded, stage.sent()), (1, SIZE as u64), "round {round}");
+    }
 }

@@ -139,6 +139,16 @@ async fn what_was_put_together_wrongly_is_downloaded_once_more_as_a_whole() {
     assert_eq!(kept.fetch().await.expect_err("it is wrong").kind(), ErrorKind::Untrusted);
     assert_eq!(kept.asked(), [range(half), None], "one retry and no more");
     assert!(kept.names().is_empty(), "{:?}", kept.names());
+
+    // The retry is put together as well, and wrongly.
+    let kept = Kept::new().await;
+    kept.leave(&kept.bytes[..half]);
+    kept.fault(FaultKind::FlipByte(5));
+    kept.fault(FaultKind::CutAfter(half as u64));
+    kept.fault(FaultKind::FlipByte(5));
+    assert_eq!(kept.fetch().await.expect_err("it is wrong").kind(), ErrorKind::Untrusted);
+    assert_eq!(kept.asked(), [range(half), None, range(half)], "one retry and no more");
+    assert!(kept.names().is_empty(), "{:?}", kept.names());
 }
 
 #[tokio::test]
@@ -196,6 +206,27 @@ async fn a_dropped_download_can_be_gone_on_with() {
     assert!(from as usize > SIZE - 1 - BATCH, "{from}");
     kept.assert_good(&fetched);
     assert_eq!(kept.asked(), [range(from as usize)]);
+}
+
+#[tokio::test]
+async fn a_client_that_is_shut_down_keeps_what_has_come() {
+    let kept = Kept::new().await;
+    let stall = SIZE as u64 - 1;
+    kept.fault(FaultKind::StallAfter(stall));
+    let client = &kept.pair.client;
+    let progress = |received, _| {
+        if received == stall {
+            client.shutdown();
+        }
+    };
+    let options = FetchOptions::default().progress(&progress);
+    let error = client.fetch_attachment_with(&list(), "a", &kept.folder, &options).await;
+    assert_eq!(error.expect_err("it was shut down").kind(), ErrorKind::Shutdown);
+    let fetched = kept.fetch_by(&kept.pair.restarted()).await.expect("the server is good");
+    assert_eq!(fetched.outcome, FetchOutcome::Resumed { from: stall });
+    kept.assert_good(&fetched);
+    // Held files need no network, and so no client that is open for it.
+    assert_eq!(kept.fetch().await.expect("it is there").outcome, FetchOutcome::Held);
 }
 
 #[tokio::test]

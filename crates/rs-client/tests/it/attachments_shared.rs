@@ -35,8 +35,8 @@ async fn of_two_downloads_at_once_one_waits() {
     }
     kept.pair.server.http().release();
     let mut outcomes = Vec::new();
-    for fetch in fetches {
-        let fetched = fetch.await.expect("it does not panic").expect("the server is good");
+    for fetched in futures::future::join_all(fetches).await {
+        let fetched = fetched.expect("it does not panic").expect("the server is good");
         kept.assert_good(&fetched);
         outcomes.push(fetched.outcome);
     }
@@ -73,15 +73,19 @@ async fn a_child_that_fetches() {
 }
 
 fn child(kept: &Kept) -> Child {
+    let program = std::env::current_exe().expect("a test is a program");
+    command(kept, Command::new(program)).spawn().expect("a test can be run")
+}
+
+fn command(kept: &Kept, mut program: Command) -> Command {
     let storage = kept.outside().join("storage").display().to_string();
     let folder = kept.folder.folder().display().to_string();
     let arguments = [kept.pair.server.url(), kept.pair.server.root_hash(), storage, folder].join("\n");
-    Command::new(std::env::current_exe().expect("a test is a program"))
+    program
         .args(["--exact", "attachments_shared::a_child_that_fetches", "--nocapture"])
         .env(CHILD, arguments)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("a test can be run")
+        .stdout(Stdio::null());
+    program
 }
 
 /// Killed while others wait for it: one of them goes on from where it was.
@@ -120,4 +124,19 @@ async fn what_one_program_has_brought_another_holds() {
     assert_eq!(fetched.outcome, FetchOutcome::Held);
     kept.assert_good(&fetched);
     assert!(kept.asked().is_empty());
+}
+
+/// A disk that is full: files of the child must not be larger than half of the attachment.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_cannot_be_written_is_not_left_on_the_full_disk() {
+    let kept = Kept::new().await;
+    let mut shell = Command::new("sh");
+    let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", SIZE / 2 / 512);
+    shell.args(["-c", &limited]).arg(std::env::current_exe().expect("a test is a program"));
+    let output = command(&kept, shell).stderr(Stdio::piped()).output().expect("there is a shell");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(said.contains("kind: Storage") && said.contains("could not write the attachment"), "{said}");
+    assert!(kept.names().is_empty(), "{:?}", kept.names());
 }
