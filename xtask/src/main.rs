@@ -52,7 +52,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "run",
+        arguments: "run | settings",
         about: "Measure time and memory; writes target/reports/NAME.json",
         run: bench::run,
     },

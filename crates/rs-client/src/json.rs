@@ -5,6 +5,7 @@
 //! the same.
 
 mod reader;
+mod string;
 mod tape;
 
 pub(crate) use reader::{JsonError, Reader};

@@ -11,6 +11,9 @@ use url::Url;
 
 use crate::{Error, ErrorKind};
 
+/// The most that is set aside for a body before it has come, whatever its length is said to be: 64 MiB.
+const MOST_AHEAD: usize = 64 << 20;
+
 /// A body that arrives in pieces.
 pub type ByteStream = BoxStream<'static, Result<Bytes, Error>>;
 
@@ -103,7 +106,11 @@ impl Response {
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let Some(first) = self.body.try_next().await? else { return Ok(Bytes::new()) };
         let Some(second) = self.body.try_next().await? else { return Ok(first) };
-        let mut whole = BytesMut::from(first);
+        // As long as announced, where that is known, so that nothing is moved while it grows.
+        let announced = self.headers.get("content-length").and_then(|length| length.parse().ok());
+        let capacity = announced.unwrap_or(0).min(MOST_AHEAD).max(first.len() + second.len());
+        let mut whole = BytesMut::with_capacity(capacity);
+        whole.extend_from_slice(&first);
         whole.extend_from_slice(&second);
         while let Some(piece) = self.body.try_next().await? {
             whole.extend_from_slice(&piece);

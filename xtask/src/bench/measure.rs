@@ -11,12 +11,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 /// What one run of a program took.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// Milliseconds from start to end.
     pub(crate) wall_ms: f64,
     /// What the system counted, where it tells.
     pub(crate) usage: Option<Usage>,
+    /// What it printed.
+    pub(crate) output: String,
 }
 
 /// What the operating system counted for a program that has ended.
@@ -54,13 +56,14 @@ pub(crate) fn measure(command: &Command) -> Result<Measured, String> {
 pub(crate) fn run_measured(arguments: &[String]) -> Result<(), String> {
     let (program, arguments) = arguments.split_first().ok_or("say which program to measure")?;
     let start = Instant::now();
-    let status = Command::new(program).args(arguments).stdout(Stdio::null()).status();
+    let output = Command::new(program).args(arguments).stderr(Stdio::inherit()).output();
     let wall_ms = start.elapsed().as_secs_f64() * 1000.0;
-    let status = status.map_err(|error| format!("{program} did not start: {error}"))?;
-    if !status.success() {
-        return Err(format!("{program} ended with {status}"));
+    let output = output.map_err(|error| format!("{program} did not start: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{program} ended with {}", output.status));
     }
-    let measured = Measured { wall_ms, usage: usage() };
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    let measured = Measured { wall_ms, usage: usage(), output };
     println!("{}", serde_json::to_string(&measured).map_err(|error| error.to_string())?);
     Ok(())
 }

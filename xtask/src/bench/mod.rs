@@ -2,6 +2,7 @@
 
 mod measure;
 mod run;
+mod settings;
 
 pub(crate) use measure::run_measured;
 
@@ -9,6 +10,11 @@ pub(crate) use measure::run_measured;
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["run"] => run::run(),
-        _ => Err("say `bench run`: time and peak memory of `mlmgr run`, cold and warm".to_owned()),
+        ["settings"] => settings::run(),
+        _ => {
+            Err("say `bench run`: time and peak memory of `mlmgr run`, cold and warm; or `bench settings`: \
+            verifying a large collection, and syncs with nothing new"
+                .to_owned())
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! A reader that walks over JSON text and says where its parts are.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
+
+use super::string::{Form, Text, plain, unescape};
 
 /// Walks over one JSON text, from its start to its end.
 ///
@@ -12,24 +14,6 @@ pub(crate) struct Reader<'a> {
     at: usize,
     depth: usize,
     deepest: usize,
-}
-
-/// A string as it was written, between its quotes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<'a> {
-    pub(crate) raw: &'a str,
-    pub(crate) form: Form,
-}
-
-/// How a string is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Printable ASCII without escapes, which is its canonical form too.
-    Plain,
-    /// Without escapes.
-    Unescaped,
-    /// With escapes.
-    Escaped,
 }
 
 /// What a value is.
@@ -287,9 +271,7 @@ impl<'a> Reader<'a> {
         let bytes = self.text.as_bytes();
         let mut form = Form::Plain;
         loop {
-            let plain =
-                bytes[self.at..].iter().take_while(|byte| CLASSES[usize::from(**byte)] == PLAIN).count();
-            self.at += plain;
+            self.at += plain(&bytes[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -352,82 +334,6 @@ impl<'a> Reader<'a> {
 
     fn error(&self, what: &'static str) -> JsonError {
         JsonError { at: self.at, what }
-    }
-}
-
-impl<'a> Text<'a> {
-    /// The string that was written.
-    pub(crate) fn decoded(self) -> Cow<'a, str> {
-        if self.form != Form::Escaped {
-            return Cow::Borrowed(self.raw);
-        }
-        Cow::Owned(self.characters().collect())
-    }
-
-    /// The characters of the string that was written, one by one, without a copy.
-    pub(crate) fn characters(self) -> impl Iterator<Item = char> {
-        let mut rest = self.raw;
-        std::iter::from_fn(move || {
-            let mut characters = rest.chars();
-            let (character, length) = match characters.next()? {
-                '\\' => unescape(characters.as_str().as_bytes()),
-                character => (Some(character), character.len_utf8() - 1),
-            };
-            rest = rest.get(length + 1..).unwrap_or_default();
-            character
-        })
-    }
-}
-
-/// Bytes of strings that need no second look.
-const PLAIN: u8 = 0;
-
-/// What the bytes of a string need: nothing, or a second look.
-const CLASSES: [u8; 256] = {
-    let mut classes = [1; 256];
-    let mut byte = 0x20;
-    while byte < 0x7f {
-        classes[byte] = PLAIN;
-        byte += 1;
-    }
-    classes[b'"' as usize] = 1;
-    classes[b'\\' as usize] = 1;
-    classes
-};
-
-/// Reads what follows a backslash: the character, and how many bytes say so.
-fn unescape(rest: &[u8]) -> (Option<char>, usize) {
-    let simple = match rest.first() {
-        Some(b'"') => '"',
-        Some(b'\\') => '\\',
-        Some(b'/') => '/',
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'n') => '\n',
-        Some(b'r') => '\r',
-        Some(b't') => '\t',
-        Some(b'u') => return unescape_unit(rest),
-        _ => return (None, 0),
-    };
-    (Some(simple), 1)
-}
-
-/// Reads `uXXXX`, or the two of them that make a character beyond the first 65,536.
-fn unescape_unit(rest: &[u8]) -> (Option<char>, usize) {
-    let unit = |from: usize| {
-        let digits = rest.get(from..from + 4)?;
-        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
-    };
-    match unit(1) {
-        Some(high @ 0xd800..=0xdbff) if rest.get(5..7) == Some(b"\\u") => match unit(7) {
-            Some(low @ 0xdc00..=0xdfff) => {
-                (char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)), 11)
-            }
-            _ => (None, 0),
-        },
-        // Half of a pair is no character.
-        Some(unit) => (char::from_u32(unit), 5),
-        None => (None, 0),
     }
 }
 

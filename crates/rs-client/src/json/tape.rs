@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use super::{
     JsonError, Reader,
-    reader::{Form, Kind, Nodes, Text},
+    reader::{Kind, Nodes},
+    string::{Form, Text},
 };
 use crate::canonical::Writer;
 
@@ -12,8 +13,17 @@ use crate::canonical::Writer;
 #[derive(Debug, Default)]
 pub(crate) struct Tape {
     nodes: Vec<Node>,
-    /// The fields of the objects that are being written, as pairs of node numbers.
-    fields: Vec<(u32, u32)>,
+    /// The fields of the objects that are being written.
+    fields: Vec<Field>,
+}
+
+/// One field of an object.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    /// The first bytes of the key: they tell most keys apart.
+    start: u64,
+    /// The node of the key; that of the value is the next.
+    key: u32,
 }
 
 /// One value, or the key of a field.
@@ -52,10 +62,10 @@ impl Tape {
         writer: &mut Writer<S>,
     ) -> Result<(), JsonError> {
         let node = self.nodes[at as usize];
-        let written = &json[node.start as usize..node.end as usize];
+        let written = node.start as usize..node.end as usize;
         match node.kind {
-            Kind::Literal | Kind::String(Form::Plain) => writer.raw(written.as_bytes()),
-            Kind::Float => writer.float(written),
+            Kind::Literal | Kind::String(Form::Plain) => writer.raw(&json.as_bytes()[written]),
+            Kind::Float => writer.float(&json[written]),
             Kind::String(_) => writer.string(&self.text(json, at).decoded()),
             Kind::Array => {
                 writer.raw(b"[");
@@ -83,26 +93,32 @@ impl Tape {
         let first = self.fields.len();
         let mut key = at + 1;
         while key < self.nodes[at as usize].next {
-            self.fields.push((key, key + 1));
+            self.fields.push(Field { start: start(self.text(json, key)), key });
             key = self.nodes[key as usize + 1].next;
         }
         let nodes = &self.nodes;
-        let text = |node: u32| text(nodes, json, node);
-        self.fields[first..].sort_unstable_by(|(one, _), (other, _)| compare(text(*one), text(*other)));
+        let compare = |one: &Field, other: &Field| {
+            let whole = || compare(text(nodes, json, one.key), text(nodes, json, other.key));
+            one.start.cmp(&other.start).then_with(whole)
+        };
+        self.fields[first..].sort_unstable_by(compare);
         for pair in self.fields[first..].windows(2) {
-            if compare(text(pair[0].0), text(pair[1].0)) == Ordering::Equal {
-                return Err(JsonError::new(nodes[pair[1].0 as usize].start as usize, "a key is there twice"));
+            if compare(&pair[0], &pair[1]) == Ordering::Equal {
+                return Err(JsonError::new(
+                    nodes[pair[1].key as usize].start as usize,
+                    "a key is there twice",
+                ));
             }
         }
         writer.raw(b"{");
         for index in first..self.fields.len() {
-            let (key, value) = self.fields[index];
+            let key = self.fields[index].key;
             if index > first {
                 writer.raw(b",");
             }
             self.value(json, key, writer)?;
             writer.raw(b":");
-            self.value(json, value, writer)?;
+            self.value(json, key + 1, writer)?;
         }
         writer.raw(b"}");
         self.fields.truncate(first);
@@ -118,6 +134,24 @@ fn text<'a>(nodes: &[Node], json: &'a str, at: u32) -> Text<'a> {
     let node = nodes[at as usize];
     let form = if let Kind::String(form) = node.kind { form } else { Form::Unescaped };
     Text { raw: &json[node.start as usize + 1..node.end as usize - 1], form }
+}
+
+/// The first eight bytes of a text, as a number of the same order; a shorter one is filled up with zeros.
+fn start(text: Text<'_>) -> u64 {
+    let unescaped: String;
+    let written = match text.form {
+        Form::Escaped => {
+            unescaped = text.characters().take(8).collect();
+            &*unescaped
+        }
+        _ => text.raw,
+    };
+    let mut start = [0; 8];
+    match written.as_bytes().first_chunk() {
+        Some(eight) => start = *eight,
+        None => start.iter_mut().zip(written.bytes()).for_each(|(to, from)| *to = from),
+    }
+    u64::from_be_bytes(start)
 }
 
 /// The order of code points, which is that of UTF-8. Makes no copy: there may be millions of keys to compare.

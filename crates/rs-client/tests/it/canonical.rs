@@ -129,9 +129,58 @@ proptest! {
     }
 }
 
+/// Keys that differ late, or only in their length, or in how they are written.
+#[test]
+fn long_and_escaped_keys_are_in_order() {
+    let ordered = [
+        "",
+        "\0",
+        "\0\0",
+        "a",
+        "a\0",
+        "a\0\0\0\0\0\0\0\0",
+        "a\0a",
+        "aa",
+        "abcdefg",
+        "abcdefg\0",
+        "abcdefgh",
+        "abcdefgh\0",
+        "abcdefgha",
+        "abcdefghb",
+        "abcdefgé",
+        "abcdefg\u{10000}",
+        "b",
+        "\u{7f}",
+        "é",
+        "éééé",
+        "ééééa",
+        "\u{ffff}",
+        "\u{10000}",
+    ];
+    let plain = |key: &&str| Value::from(*key).to_string();
+    let escaped = |key: &&str| {
+        let units = key.encode_utf16().map(|unit| format!("\\u{unit:04X}"));
+        format!("\"{}\"", units.collect::<String>())
+    };
+    let expected: Vec<String> =
+        ordered.iter().enumerate().map(|(at, key)| format!("{}:{at}", text(&json!(key)))).collect();
+    let expected = format!("{{{}}}", expected.join(","));
+    // All of them escaped, every other one, and only the first.
+    for step in [1, 2, ordered.len()] {
+        let write = |at: usize, key| if at.is_multiple_of(step) { escaped(key) } else { plain(key) };
+        let fields: Vec<String> =
+            ordered.iter().enumerate().rev().map(|(at, key)| format!("{}:{at}", write(at, key))).collect();
+        assert_eq!(canonical(&format!("{{{}}}", fields.join(","))), expected);
+    }
+}
+
 #[test]
 fn a_key_twice_has_no_canonical_form() {
-    for json in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#] {
+    for json in [
+        r#"{"a":1,"a":1}"#,
+        r#"[{"b":{"a":1,"\u0061":2}}]"#,
+        r#"{"a long name":1,"a long":2,"a\u0020long name":1}"#,
+    ] {
         let error = canonical::write(json, |_| {}).expect_err(json);
         assert_eq!(error.kind(), rs_client::ErrorKind::Protocol);
     }

@@ -162,13 +162,16 @@ impl World {
 
     pub(super) fn changeset_body(&self, collection: &Collection, since: Option<u64>, origin: &str) -> Value {
         let served = collection.served();
+        let newer = |timestamp: u64| since.is_none_or(|since| timestamp > since);
         let mut changes: Vec<(u64, Value)> = served
             .records
             .values()
-            .map(|record| (record["last_modified"].as_u64().unwrap_or_default(), record.clone()))
+            .map(|record| (record["last_modified"].as_u64().unwrap_or_default(), record))
+            .filter(|(timestamp, _)| newer(*timestamp))
+            .map(|(timestamp, record)| (timestamp, record.clone()))
             .collect();
         if since.is_some() {
-            for (id, timestamp) in &served.tombstones {
+            for (id, timestamp) in served.tombstones.iter().filter(|(_, timestamp)| newer(**timestamp)) {
                 let mut tombstone = json!({"id": id, "deleted": true});
                 if self.options.dated_tombstones {
                     tombstone["last_modified"] = (*timestamp).into();
@@ -176,7 +179,6 @@ impl World {
                 changes.push((*timestamp, tombstone));
             }
         }
-        changes.retain(|(timestamp, _)| since.is_none_or(|since| *timestamp > since));
         changes.sort_by_key(|(timestamp, _)| std::cmp::Reverse(*timestamp));
         let changes: Vec<Value> = changes.into_iter().map(|(_, change)| change).collect();
         let mut metadata = collection.fields.clone();
