@@ -6,8 +6,8 @@ use std::{
 };
 
 use rs_client::{
-    CertificateProblem, Client, ClientBuilder, CollectionName, Error, ErrorKind, FixedClock, MemoryStorage,
-    Outcome, SyncReport,
+    CertificateProblem, Client, CollectionName, Error, ErrorKind, FixedClock, MemoryStorage, Outcome,
+    SyncReport,
 };
 use testkit::replay::{Replay, Scenario};
 
@@ -16,7 +16,6 @@ use crate::support::{LIST, builder, ids, list};
 /// A client of a scenario that is being played back, at the moment it was recorded for.
 struct Player {
     client: Client,
-    builder: Box<dyn Fn() -> ClientBuilder>,
     replay: Replay,
     _server: mockito::ServerGuard,
 }
@@ -31,14 +30,13 @@ impl Player {
         let clock = Arc::new(FixedClock::new(UNIX_EPOCH + Duration::from_secs(at)));
         let url = format!("{}/{version}", server.url());
         let storage = Arc::new(MemoryStorage::new());
-        let builder = Box::new(move || builder(&url, &root, storage.clone()).clock(clock.clone()));
-        Self { client: builder().build(), builder, replay, _server: server }
+        let client = builder(&url, &root, storage).clock(clock).build();
+        Self { client, replay, _server: server }
     }
 
-    /// Learns what changed and brings the list up to date, as a program does that was just started: one that runs on
-    /// would ask only for what changed since.
+    /// Learns what changed and brings the list up to date.
     async fn sync(&self) -> Result<SyncReport, Error> {
-        let mut results = (self.builder)().build().sync_all(&[list()]).await?;
+        let mut results = self.client.sync_all(&[list()]).await?;
         results.pop().expect("one list was asked for").1
     }
 

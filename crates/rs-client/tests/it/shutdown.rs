@@ -3,13 +3,13 @@
 use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures::TryStreamExt as _;
-use rs_client::{Client, ErrorKind};
+use rs_client::{Client, Clock as _, ErrorKind, FileStorage};
 use testkit::{
     http::{Fault, FaultKind},
     settings::ApiVersion,
 };
 
-use crate::support::{LIST, Pair, VERSIONS, ids, list};
+use crate::support::{LIST, Pair, VERSIONS, builder, ids, list};
 
 /// A client whose next request for `pattern` is stuck.
 fn stuck(pair: &Pair, pattern: &str, kind: FaultKind) -> Arc<Client> {
@@ -137,11 +137,19 @@ async fn a_request_under_way_holds_nobody_up() {
 #[tokio::test]
 async fn a_sync_can_be_dropped_anywhere() {
     let pair = Pair::of(ApiVersion::V2);
-    pair.client.sync(&list()).await.expect("the server is good");
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let client = || {
+        let storage = Arc::new(FileStorage::open(folder.path()));
+        let client = builder(&pair.server.url(), &pair.server.root_hash(), storage);
+        client.clock(pair.clock.clone()).build()
+    };
+    client().sync(&list()).await.expect("the server is good");
     let mut finished = false;
     for polls in 0..200 {
         pair.set(&format!("r{polls}"));
-        let client = pair.restarted();
+        // Every other time a wait is stored beside the copy.
+        pair.server.set_backoff((polls % 2 == 0).then_some(1));
+        let client = client();
         let before = client.load(&list()).await.expect("the copy is whole").expect("there is one");
         {
             let names = [list()];
@@ -158,6 +166,8 @@ async fn a_sync_can_be_dropped_anywhere() {
         }
         let after = client.load(&list()).await.expect("the copy is whole").expect("there is one");
         assert!(*after == *before || after.timestamp == pair.server.timestamp(LIST));
+        pair.server.set_backoff(None);
+        pair.clock.set(pair.clock.now() + Duration::from_secs(2));
         let report = client.sync(&list()).await.expect("the next sync works");
         assert_eq!(report.collection.timestamp, pair.server.timestamp(LIST));
         if finished {
