@@ -35,7 +35,8 @@ use crate::{AttachmentBundle, StartupFile};
 #[derive(Debug)]
 pub struct Client {
     client: crate::Client,
-    runtime: Runtime,
+    /// There until this is dropped.
+    runtime: Option<Runtime>,
 }
 
 /// The result of each of several collections.
@@ -86,7 +87,7 @@ impl Client {
     ///
     /// Where the system does not let this process wait for events, having too many files open, say.
     pub fn new(client: crate::Client) -> io::Result<Self> {
-        Ok(Self { client, runtime: Builder::new_current_thread().enable_all().build()? })
+        Ok(Self { client, runtime: Some(Builder::new_current_thread().enable_all().build()?) })
     }
 
     /// Returns the client that does the work, for all that needs no waiting.
@@ -108,6 +109,16 @@ impl Client {
     ///
     /// Panics on a thread that drives an async runtime: waiting there would stop what is waited for.
     pub fn wait<T>(&self, work: impl AsyncFnOnce(&crate::Client) -> T) -> T {
-        self.runtime.block_on(work(&self.client))
+        let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
+        runtime.block_on(work(&self.client))
+    }
+}
+
+/// Waits for nothing, so that a client may also be dropped on a thread that drives an async runtime.
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

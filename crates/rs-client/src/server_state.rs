@@ -156,6 +156,12 @@ impl ServerState {
         Self { new: self.new.at(now, longest), any: self.any.at(now, longest), ..self.clone() }
     }
 
+    /// Whether a wait that is not over was last seen later than now: the clock was set back.
+    pub(crate) fn is_ahead_of(&self, now: SystemTime) -> bool {
+        let now = clock::milliseconds(now);
+        [self.new, self.any].iter().any(|wait| wait.seen > now && !wait.left().is_zero())
+    }
+
     /// What two clients know together: the longer waits, and what was learned last. Both are seen at one moment.
     pub(crate) fn merge(self, other: Self) -> Self {
         let later = |state: &Self| state.skew.map_or(0, |skew| skew.measured);

@@ -34,8 +34,8 @@ struct Known {
     state: ServerState,
     stored: ServerState,
     version: Option<Version>,
-    /// Whether what is stored cannot be read.
-    damaged: bool,
+    /// Whether what is stored has to be replaced: it cannot be read, or the clock was set back since.
+    outdated: bool,
 }
 
 impl Politeness {
@@ -113,7 +113,8 @@ impl Politeness {
         let Ok(stored) = storage.load(&key).await else { return };
         let read = stored.as_ref().and_then(|stored| ServerState::read(server, &stored.bytes));
         let mut known = self.known();
-        known.damaged = stored.is_some() && read.is_none();
+        // A wait that was seen in the future begins anew whenever it is read, until it is written as seen now.
+        known.outdated = stored.is_some() && read.as_ref().is_none_or(|read| read.is_ahead_of(now));
         known.version = stored.map(|stored| stored.version);
         known.stored = read.unwrap_or_default().at(now, self.longest());
         known.state = known.state.at(now, self.longest()).merge(known.stored.clone());
@@ -126,7 +127,7 @@ impl Politeness {
                 let mut known = self.known();
                 known.state = known.state.at(now, self.longest());
                 known.stored = known.stored.at(now, self.longest());
-                if !known.damaged && !known.state.is_news_to(&known.stored) {
+                if !known.outdated && !known.state.is_news_to(&known.stored) {
                     return;
                 }
                 (known.state.clone(), known.version.clone())
@@ -136,7 +137,7 @@ impl Politeness {
                 Err(_) => return,
                 Ok(Some(version)) => {
                     let mut known = self.known();
-                    (known.stored, known.version, known.damaged) = (state, Some(version), false);
+                    (known.stored, known.version, known.outdated) = (state, Some(version), false);
                     return;
                 }
                 Ok(None) => {

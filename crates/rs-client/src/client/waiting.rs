@@ -48,8 +48,10 @@ impl Client {
     ) -> Result<T, Error> {
         self.open()?;
         self.politeness.refresh(&*self.storage, &self.server, self.clock.now()).await;
-        self.politeness.may_begin(self.clock.now())?;
-        let result = work.await;
+        let result = match self.politeness.may_begin(self.clock.now()) {
+            Ok(()) => work.await,
+            Err(error) => Err(error),
+        };
         self.politeness.save(&*self.storage, &self.server, self.clock.now()).await;
         result
     }

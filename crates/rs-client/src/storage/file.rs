@@ -12,7 +12,8 @@ use content_id::ContentId;
 
 use super::{Storage, Stored, Version};
 use crate::files::{
-    about, blocking, make_folder, open_plain, remove_abandoned, sync_folder, unfinished, wait_for,
+    about, blocking, make_folder, open_if_plain, open_plain, remove_abandoned, sync_folder, unfinished,
+    wait_for,
 };
 
 /// Who holds this file locked may compare and replace.
@@ -86,10 +87,16 @@ impl Storage for FileStorage {
 
     async fn remove(&self, key: &str) -> io::Result<()> {
         let (folder, path) = (self.folder.clone(), self.path(key));
-        blocking(move || match std::fs::remove_file(&path) {
-            Ok(()) => sync_folder(&folder),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(about(error, &path)),
+        blocking(move || {
+            if found(std::fs::symlink_metadata(&path), &path)?.is_none() {
+                return Ok(());
+            }
+            // Not between the comparison and the replacement of a commit, which would bring back what was removed.
+            let _lock = lock(&folder).map_err(|error| about(error, &folder))?;
+            match found(std::fs::remove_file(&path), &path)? {
+                Some(()) => sync_folder(&folder).map_err(|error| about(error, &folder)),
+                None => Ok(()),
+            }
         })
         .await
     }
@@ -144,7 +151,7 @@ fn write(folder: &Path, digest: &str, state: &[u8]) -> io::Result<tempfile::Name
 
 /// Waits until nobody else holds the lock; it ends with the file that is returned.
 fn lock(folder: &Path) -> io::Result<File> {
-    let file = File::options().create(true).append(true).open(folder.join(LOCK))?;
+    let file = open_if_plain(&folder.join(LOCK), File::options().create(true).append(true))?;
     wait_for(|| file.try_lock())?;
     Ok(file)
 }

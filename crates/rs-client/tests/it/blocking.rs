@@ -40,3 +40,10 @@ fn threads_share_a_client_that_waits() {
     client.reset(&list()).expect("it can be removed");
     assert!(client.current(&list()).expect("nothing is wrong").is_none());
 }
+
+#[tokio::test]
+async fn a_client_that_waits_can_be_dropped_where_waiting_is_not_allowed() {
+    let storage = Arc::new(rs_client::MemoryStorage::new());
+    let client = builder("http://127.0.0.1:9/v1", &"00".repeat(32), storage).build();
+    drop(blocking::Client::new(client).expect("there are few files open"));
+}

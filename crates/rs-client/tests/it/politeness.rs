@@ -249,3 +249,21 @@ async fn waits_differ_by_chance() {
     }
     assert!(waits.len() > 4, "{waits:?}");
 }
+
+/// A program that is started anew for each sync, on a machine whose clock was wrong when it was asked to wait.
+#[tokio::test]
+async fn a_wait_passes_over_restarts_also_after_the_clock_was_set_back() {
+    let pair = Pair::of(ApiVersion::V1);
+    let now = SystemTime::now();
+    pair.clock.set(now + 30 * DAY);
+    pair.server.set_backoff(Some(60));
+    pair.client.sync(&list()).await.expect("this sync goes on to its end");
+    pair.server.set_backoff(None);
+    pair.clock.set(now);
+    assert_waits(&held_back(&pair, &pair.restarted()).await, seconds(60));
+    pair.clock.set(now + seconds(40));
+    let error = held_back(&pair, &pair.restarted()).await;
+    assert!(error.retry_after().expect("the time is known") <= seconds(26), "{error}");
+    pair.clock.set(now + seconds(67));
+    pair.restarted().sync(&list()).await.expect("it has waited");
+}

@@ -149,3 +149,24 @@ async fn what_is_no_plain_file_is_refused_and_not_waited_for() {
     let error = storage.load("key").await.expect_err("opening it would wait for a writer");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
 }
+
+/// A removal waits for a commit that has compared already: it would bring back what was removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_does_not_come_between_the_two_steps_of_a_commit() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let storage = FileStorage::open(folder.path());
+    storage.remove("key").await.expect("nothing is there, not even a folder to lock");
+    storage
+        .commit("key", "state".into(), None)
+        .await
+        .expect("it can be written")
+        .expect("nobody else writes");
+    let lock = std::fs::File::open(folder.path().join(".lock")).expect("a commit has made it");
+    lock.lock().expect("nobody holds it");
+    let mut removal = Box::pin(storage.remove("key"));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut removal).await;
+    assert!(early.is_err() && storage.version("key").await.expect("it can be read").is_some());
+    drop(lock);
+    removal.await.expect("it can be removed");
+    assert_eq!(storage.version("key").await.expect("it can be read"), None);
+}
