@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     CollectionName, Error, ErrorKind, Limits,
+    alert::one_line,
     json::{JsonError, Reader},
     record::Change,
 };
@@ -65,7 +66,8 @@ impl Changeset {
         if (bucket, collection) == (name.bucket(), name.collection()) {
             return Ok(());
         }
-        let message = format!("the server sent the collection {bucket}/{collection} instead");
+        let sent = one_line(&format!("{bucket}/{collection}"), 200);
+        let message = format!("the server sent the collection {sent} instead");
         Err(Error::new(ErrorKind::Protocol, message))
     }
 }

@@ -110,6 +110,11 @@ impl Client {
         &self.server
     }
 
+    /// The chain of this address that something verified with.
+    fn kept_chain(&self, x5u: &str) -> Option<Arc<str>> {
+        self.memory().chains.get(x5u).map(Arc::clone)
+    }
+
     /// Remembers a chain that something verified with.
     fn keep_chain(&self, x5u: &str, chain: &Arc<str>) {
         let chains = &mut self.memory().chains;

@@ -6,6 +6,7 @@ use transport::{Headers, Request, Response};
 use url::Url;
 
 use super::Client;
+use crate::Version;
 
 /// The most addresses that conditions are remembered for.
 const ADDRESSES: usize = 256;
@@ -24,18 +25,28 @@ pub(super) struct Condition {
     validator: String,
 }
 
-/// The conditions by address. Only of answers that were read, and had nothing that could be lost again.
+/// The conditions by address. Only of answers that had nothing new.
 #[derive(Debug, Default)]
-pub(super) struct Conditions(HashMap<Url, (&'static str, String)>);
+pub(super) struct Conditions(HashMap<Url, Known>);
+
+#[derive(Debug)]
+struct Known {
+    header: &'static str,
+    validator: String,
+    /// Of the local copy to which the answer had nothing new: to another one the same answer may have something.
+    version: Option<Version>,
+}
 
 impl Client {
     /// Adds the condition that belongs to the request's address, if there is one.
     ///
     /// Only for requests where another 304 can only mean that there is nothing new: those with `_since`.
-    pub(super) fn with_condition(&self, request: Request) -> Request {
+    pub(super) fn with_condition(&self, request: Request, version: Option<&Version>) -> Request {
         match self.memory().conditions.0.get(request.url()) {
-            Some((header, validator)) => request.header(*header, validator),
-            None => request,
+            Some(known) if known.version.as_ref() == version => {
+                request.header(known.header, &known.validator)
+            }
+            _ => request,
         }
     }
 
@@ -50,14 +61,14 @@ impl Client {
         Some(Condition { url: asked.clone(), header, validator: validator.to_owned() })
     }
 
-    /// Remembers the condition of an answer that was used.
-    pub(super) fn keep_condition(&self, condition: Option<Condition>) {
+    /// Remembers the condition of an answer that had nothing new to the local copy of this version.
+    pub(super) fn keep_condition(&self, condition: Option<Condition>, version: Option<&Version>) {
         let Some(Condition { url, header, validator }) = condition else { return };
         let conditions = &mut self.memory().conditions.0;
         if conditions.len() >= ADDRESSES {
             conditions.clear();
         }
-        conditions.insert(url, (header, validator));
+        conditions.insert(url, Known { header, validator, version: version.cloned() });
     }
 }
 

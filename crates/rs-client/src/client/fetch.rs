@@ -7,7 +7,7 @@ use transport::Request;
 use url::Url;
 
 use super::{Client, condition::Condition, request::Of};
-use crate::{Changeset, CollectionName, Error, ErrorKind, clock, endpoints};
+use crate::{Changeset, CollectionName, Error, ErrorKind, Version, clock, endpoints};
 
 /// What a server says about itself, as far as this crate uses it.
 #[derive(Debug, Default, Deserialize)]
@@ -75,16 +75,18 @@ impl Client {
 
     /// Gets the changes of a collection since a timestamp, or all its records.
     ///
-    /// A server that refuses the timestamp is asked for all records.
+    /// A server that refuses the timestamp is asked for all records. `version` is that of the local copy that the
+    /// changes are for.
     pub(super) async fn changeset(
         &self,
         name: &CollectionName,
         expected: u64,
         since: Option<u64>,
+        version: Option<&Version>,
     ) -> Result<Answer, Error> {
-        match self.changes(name, expected, since).await {
+        match self.changes(name, expected, since, version).await {
             Err(error) if since.is_some() && matches!(error.status(), Some(400 | 422)) => {
-                self.changes(name, expected, None).await
+                self.changes(name, expected, None, None).await
             }
             result => result,
         }
@@ -95,13 +97,14 @@ impl Client {
         name: &CollectionName,
         expected: u64,
         since: Option<u64>,
+        version: Option<&Version>,
     ) -> Result<Answer, Error> {
         // Version 2 servers refuse a `_since` above `_expected`; a list of changes that lags behind leads to one.
         let expected = if since.is_some_and(|since| since > expected) { 0 } else { expected };
         let url = endpoints::changeset(&self.server, name, expected, since);
         let what = "the changeset";
         let request = Request::get(url, self.limits.changeset_bytes).gzip();
-        let request = if since.is_some() { self.with_condition(request) } else { request };
+        let request = if since.is_some() { self.with_condition(request, version) } else { request };
         let asked = request.url().clone();
         let response = self.send(request, Of::Api, what).await?;
         let date = clock::server_time(&response.headers);
@@ -118,11 +121,8 @@ impl Client {
         Ok(Answer { changeset: Some(changeset), partial, date, condition })
     }
 
-    /// Gets the certificate chain of a signature, from memory where it was used before.
+    /// Gets the certificate chain of a signature.
     pub(super) async fn chain(&self, x5u: &str) -> Result<Arc<str>, Error> {
-        if let Some(chain) = self.memory().chains.get(x5u) {
-            return Ok(Arc::clone(chain));
-        }
         let url = match Url::parse(x5u) {
             Ok(url) if self.server.may_refer_to(&url) => url,
             Ok(url) => {

@@ -18,6 +18,7 @@ pub(super) struct Local {
     pub(super) dump: Option<Collection>,
     /// Of what is stored, verified or not.
     pub(super) version: Option<Version>,
+    /// What is wrong with what is stored, or with what is packaged where that is all there is.
     pub(super) damage: Option<Damage>,
     /// The size of the copy.
     bytes: u64,
@@ -65,6 +66,11 @@ impl Local {
     /// What changes can be applied to.
     pub(super) fn base(&self) -> Option<&Collection> {
         self.dump.as_ref().or(self.copy.as_deref())
+    }
+
+    /// Whether what is stored is damaged, whatever stands in for it.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damage.is_some() && self.version.is_some()
     }
 
     /// The timestamp that a new state must not be older than.
@@ -155,7 +161,10 @@ impl Client {
         if let (Some(copy), None) = (&local.copy, &local.dump) {
             let evidence = copy.evidence();
             self.keep_chain(&evidence.signature.x5u, &evidence.chain);
-            self.keep_copy(copy, local.version.clone(), local.bytes);
+            // What stands in for a damaged copy must not hide that it is damaged.
+            if local.damage.is_none() {
+                self.keep_copy(copy, local.version.clone(), local.bytes);
+            }
         }
         Ok(local)
     }
@@ -199,10 +208,16 @@ impl Client {
                     local.copy = Some(copy);
                 })
             }
-            None => packaged.read_dump(name, &self.limits).map(|dump| local.dump = dump),
+            None => packaged.read_dump(name, &self.limits).and_then(|dump| {
+                dump.iter().try_for_each(|dump| self.required(name, dump))?;
+                local.dump = dump;
+                Ok(())
+            }),
         };
+        // Where there is a good copy, nobody misses the packaged one.
         if let Err(error) = preferred
             && local.damage.is_none()
+            && local.copy.is_none()
         {
             local.damage = Some(Damage { error, timestamp: None });
         }

@@ -104,7 +104,7 @@ impl Client {
         let expected = if since.is_some_and(|since| since > expected) { 0 } else { expected };
         let url = endpoints::changes(&self.server, expected, since);
         let request = Request::get(url, self.limits.info_bytes).gzip();
-        let request = if since.is_some() { self.with_condition(request) } else { request };
+        let request = if since.is_some() { self.with_condition(request, None) } else { request };
         let asked = request.url().clone();
         let response = self.send(request, Of::Api, what).await?;
         if matches!(response.status, 204 | 304) {
@@ -131,8 +131,8 @@ impl Client {
         let now = self.clock.now();
         let keep = list.by_name.len() <= COLLECTIONS && is_believable(list.newest(), now, &self.limits);
         self.memory().list = keep.then(|| Arc::clone(&list));
-        if keep && partial {
-            self.keep_condition(condition);
+        if keep && !changed {
+            self.keep_condition(condition, None);
         }
         Ok(Poll { list, changed })
     }

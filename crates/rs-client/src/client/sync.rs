@@ -1,6 +1,6 @@
 //! Bringing local copies up to date.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use super::{Client, Outcome, SyncReport, fetch::Answer, local::Local};
 use crate::{
@@ -59,7 +59,9 @@ impl Client {
         let local = self.local(name).await?;
         match (&local.copy, expected) {
             (Some(copy), Some(expected))
-                if copy.timestamp >= expected && copy.certificate_expires() >= self.now() =>
+                if copy.timestamp >= expected
+                    && copy.certificate_expires() >= self.now()
+                    && !local.is_damaged() =>
             {
                 Ok(SyncReport::new(Outcome::UpToDate, None, copy.clone()))
             }
@@ -75,16 +77,16 @@ impl Client {
         local: Local,
     ) -> Result<SyncReport, Error> {
         let since = local.base().map(|base| base.timestamp);
-        let mut answer = self.changeset(name, expected, since).await?;
+        let mut answer = self.changeset(name, expected, since, local.version.as_ref()).await?;
         if answer.changeset.is_none() && (local.copy.is_none() || local.dump.is_some()) {
             // Nothing is new, but of what there is the signature is missing.
-            answer = self.changeset(name, expected, None).await?;
+            answer = self.changeset(name, expected, None, None).await?;
         }
         let mut partial = answer.partial;
         let mut new = self.consider(name, &local, answer).await;
         if partial && new.as_ref().is_err_and(|error| error.kind() == ErrorKind::Untrusted) {
             // Either the server lies or the merge went wrong; the whole collection tells.
-            let answer = self.changeset(name, expected, None).await?;
+            let answer = self.changeset(name, expected, None, None).await?;
             partial = answer.partial;
             new = self.consider(name, &local, answer).await.map_err(Error::retried);
         }
@@ -111,9 +113,14 @@ impl Client {
         new: Option<Verified<Collection>>,
         partial: bool,
     ) -> Result<SyncReport, Error> {
-        let repaired = local.damage.is_some() && local.version.is_some();
+        let repaired = local.is_damaged();
         let mut report = match (new, local.copy.clone()) {
             (Some(new), _) => self.commit(name, local, new, partial).await?,
+            // A packaged copy has stood in, and now takes the place of the damaged one.
+            (None, Some(copy)) if repaired => {
+                let kept = self.commit(name, local, copy, false).await?.collection;
+                SyncReport::new(Outcome::UpToDate, None, kept)
+            }
             (None, Some(copy)) => SyncReport::new(Outcome::UpToDate, None, copy),
             (None, None) => {
                 let message = "the server sent nothing where all was asked for";
@@ -134,13 +141,7 @@ impl Client {
         let Some(changeset) = answer.changeset else { return Ok(None) };
         let now = self.clock.now();
         let copy = local.copy.as_ref();
-        if let Some(floor) = local.floor().filter(|floor| changeset.timestamp < *floor) {
-            let message = format!(
-                "the server sent an older state ({}) than the local copy ({floor})",
-                changeset.timestamp
-            );
-            return Err(Error::new(ErrorKind::Rollback, message));
-        }
+        not_older(local, changeset.timestamp)?;
         let base = local.base().filter(|_| answer.partial);
         let merged = Collection::merge(base, name, changeset);
         if merged.records.len() > self.limits.records {
@@ -148,15 +149,28 @@ impl Client {
                 format!("{} records are more than the {} allowed", merged.records.len(), self.limits.records);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
+        // Many small answers add up: what could not be fetched as a whole could not be replaced once it is damaged.
+        let bytes: u64 = merged.records.iter().map(|record| record.json().len() as u64).sum();
+        if bytes > self.limits.changeset_bytes {
+            let allowed = self.limits.changeset_bytes;
+            let message =
+                format!("records of {bytes} bytes are more than the {allowed} of a changeset allowed");
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
         if let Some(copy) = copy.filter(|copy| ***copy == merged) {
             // An expired certificate waits for a new signature, which must not be missed.
             if copy.certificate_expires() >= self.now() {
-                self.keep_condition(answer.condition);
+                self.keep_condition(answer.condition, local.version.as_ref());
             }
             return Ok(None);
         }
         let candidate = Candidate::new(merged, &self.limits)?;
-        let evidence = self.evidence(name, &candidate, now, answer.date).await?;
+        let evidence = self.evidence(name, &candidate, now, answer.date).await.inspect_err(|error| {
+            if !answer.partial && error.kind() == ErrorKind::Untrusted {
+                // In case another chain was put in the place of one that was used before: the next sync tells.
+                self.memory().chains.clear();
+            }
+        })?;
         let verified = candidate.seal(evidence)?;
         self.required(name, &verified)?;
         self.plausible(copy, &verified, now.max(verified.verified_at()))?;
@@ -174,30 +188,42 @@ impl Client {
         let trust = self.server.trust(name);
         let mut worst: Option<Error> = None;
         for signature in candidate.signatures() {
-            let error = match self.chain(&signature.x5u).await {
-                Err(error) => error,
-                Ok(chain) => match candidate.check(signature, &chain, &trust, now, &self.limits) {
-                    Ok(evidence) => {
-                        self.keep_chain(&signature.x5u, &chain);
-                        return Ok(evidence);
+            let check = |chain: &Arc<str>| {
+                let check = |time| candidate.check(signature, chain, &trust, time, &self.limits);
+                let error = match check(now) {
+                    Ok(evidence) => return Ok(evidence),
+                    Err(error) => error,
+                };
+                match (error.certificate(), date.map(check)) {
+                    (Some(Problem::Expired | Problem::NotYetValid), Some(Ok(evidence)))
+                        if self.trust_server_time =>
+                    {
+                        Ok(evidence)
                     }
-                    Err(error) => {
-                        let check = |time| candidate.check(signature, &chain, &trust, time, &self.limits);
-                        match (error.certificate(), date.map(check)) {
-                            (Some(Problem::Expired | Problem::NotYetValid), Some(Ok(evidence)))
-                                if self.trust_server_time =>
-                            {
-                                self.keep_chain(&signature.x5u, &chain);
-                                return Ok(evidence);
-                            }
-                            (_, at_date) => {
-                                name_clock(error, now, date, at_date.is_some_and(|it| it.is_ok()))
-                            }
-                        }
-                    }
-                },
+                    (_, at_date) => Err(name_clock(error, now, date, at_date.is_some_and(|it| it.is_ok()))),
+                }
             };
-            worst.get_or_insert(error);
+            let kept = self.kept_chain(&signature.x5u);
+            let mut result = kept.as_ref().map(check);
+            let acceptable = |result: &Result<_, Error>| match result {
+                Ok(_) => true,
+                Err(error) => error.certificate().is_none(),
+            };
+            if !result.as_ref().is_some_and(acceptable) {
+                // Servers may have put another chain in the place of one that has expired since.
+                match (self.chain(&signature.x5u).await, &result) {
+                    (Ok(chain), _) if kept.as_ref() != Some(&chain) => {
+                        result = Some(check(&chain).inspect(|_| self.keep_chain(&signature.x5u, &chain)));
+                    }
+                    (Err(error), None) => result = Some(Err(error)),
+                    _ => {}
+                }
+            }
+            match result {
+                Some(Ok(evidence)) => return Ok(evidence),
+                Some(Err(error)) => drop(worst.get_or_insert(error)),
+                None => {}
+            }
         }
         // Where chains lie was told by a description that may have been wrong, or somebody else's.
         self.memory().info = None;
@@ -257,28 +283,47 @@ impl Client {
                 if !partial {
                     self.keep_copy(&new, Some(version), state.len() as u64);
                 }
-                let outcome = match &old {
-                    Some(old) if old.timestamp == new.timestamp => Outcome::SignatureRefreshed,
-                    _ => Outcome::Updated,
-                };
-                return Ok(SyncReport::new(outcome, old.as_ref(), new));
+                return Ok(SyncReport::changed(old.as_ref(), new));
             }
             local = self.local(name).await?;
             if let Some(theirs) = local.copy.take_if(|theirs| theirs.timestamp >= new.timestamp) {
-                return Ok(SyncReport::new(Outcome::Updated, old.as_ref(), theirs));
+                return Ok(SyncReport::changed(old.as_ref(), theirs));
             }
+            // What it would replace now is not what it was held against.
+            not_older(&local, new.timestamp)?;
+            self.plausible(local.copy.as_ref(), &new, self.clock.now().max(new.verified_at()))?;
         }
         Err(Error::new(ErrorKind::Storage, "other programs keep replacing the local copy"))
     }
 }
 
 impl SyncReport {
+    fn changed(old: Option<&Verified<Collection>>, new: Verified<Collection>) -> Self {
+        let outcome = match old {
+            Some(old) if old.timestamp == new.timestamp => Outcome::SignatureRefreshed,
+            _ => Outcome::Updated,
+        };
+        Self::new(outcome, old, new)
+    }
+
     fn new(outcome: Outcome, old: Option<&Verified<Collection>>, new: Verified<Collection>) -> Self {
         let Differences { created, updated, deleted } = match outcome {
             Outcome::Updated => Differences::between(old.map(|old| &**old), &new),
             _ => Differences::default(),
         };
         Self { outcome, collection: new, created, updated, deleted, repaired: false }
+    }
+}
+
+/// Refuses a state that is older than the local copy, or than it was before it was damaged.
+fn not_older(local: &Local, timestamp: u64) -> Result<(), Error> {
+    match local.floor() {
+        Some(floor) if timestamp < floor => {
+            let message =
+                format!("the server sent an older state ({timestamp}) than the local copy ({floor})");
+            Err(Error::new(ErrorKind::Rollback, message))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -292,9 +337,7 @@ fn name_clock(error: Error, now: SystemTime, date: Option<SystemTime>, good_at_d
                 clock::text(date)
             ))
         }
-        (Some(Problem::NotYetValid), None) if now < clock::at(u64::MAX) => {
-            error.blame_clock("the local clock is probably behind")
-        }
+        (Some(Problem::NotYetValid), None) => error.blame_clock("the local clock is probably behind"),
         _ => error,
     }
 }

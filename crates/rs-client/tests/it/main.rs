@@ -22,6 +22,7 @@ mod bundles_startup;
 mod canned;
 mod canonical;
 mod chains;
+mod damage;
 mod emptied;
 mod filters;
 #[cfg(feature = "jexl")]

@@ -308,3 +308,22 @@ async fn what_is_no_list_is_refused() {
     }
     assert_eq!(outcomes(&poll(&pair).await)[0], Outcome::Updated);
 }
+
+/// That there is nothing new was said about another copy than the one there is now.
+#[tokio::test]
+async fn a_condition_is_for_one_local_copy() {
+    for version in VERSIONS {
+        let pair = Pair::of(version);
+        pair.server.answer_conditions();
+        pair.client.sync(&list()).await.expect("the server is good");
+        let old = pair.stored().await;
+        pair.server.refresh_signature(LIST);
+        for _ in 0..3 {
+            pair.client.sync(&list()).await.expect("the server is good");
+        }
+        // As after a reset, and a first start from something that is packaged or bundled.
+        pair.store(&old).await;
+        let report = pair.client.sync(&list()).await.expect("the server is good");
+        assert_eq!(report.outcome, Outcome::SignatureRefreshed);
+    }
+}

@@ -1,6 +1,6 @@
 //! What a program requires of records, because signatures do not name their collection.
 
-use rs_client::ErrorKind;
+use rs_client::{ErrorKind, Packaged};
 use serde::Deserialize;
 use serde_json::json;
 use testkit::http::{Fault, FaultKind, Reply};
@@ -64,4 +64,22 @@ async fn a_stored_copy_that_does_not_fit_is_not_loaded_and_the_next_sync_replace
     pair.server.roll_back(LIST, 1);
     let error = required().build().sync(&list()).await.expect_err("it is older");
     assert_eq!(error.kind(), ErrorKind::Rollback);
+}
+
+/// A program vouches for a dump that it brings along, but may have brought the wrong one.
+#[tokio::test]
+async fn a_dump_that_does_not_fit_is_not_handed_out() {
+    let pair = Pair::new();
+    let dump =
+        |record: &str| Packaged::dump(7, format!(r#"{{"timestamp": 7, "data": [{record}]}}"#).into_bytes());
+    for (record, fits) in
+        [(r#"{"id": "x", "name": "ort.wasm"}"#, false), (r#"{"id": "x", "taskName": "t"}"#, true)]
+    {
+        let client =
+            pair.builder().require_records::<InferenceOption>(list()).packaged(list(), dump(record)).build();
+        match client.current(&list()).await {
+            Ok(current) => assert_eq!((current.is_some(), fits), (true, true)),
+            Err(error) => assert_eq!((error.kind(), fits), (ErrorKind::Schema, false)),
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! First sync, updates, tombstones, redirects, one commit, and what each costs.
 
-use rs_client::{ErrorKind, Outcome};
+use rs_client::{ErrorKind, Limits, Outcome};
 use serde_json::{Value, json};
 use testkit::{
-    http::{Fault, FaultKind},
+    http::{Fault, FaultKind, Reply},
+    pki::ChainOptions,
     settings::{ApiVersion, SettingsOptions},
 };
 
@@ -195,4 +196,74 @@ async fn what_is_no_changeset_is_refused_and_changes_nothing() {
     }
     assert_eq!(pair.stored().await, before);
     assert_eq!(pair.client.sync(&list()).await.expect("it is good again").outcome, Outcome::UpToDate);
+}
+
+/// Records that come one by one are no more than may come at once.
+#[tokio::test]
+async fn a_copy_does_not_grow_beyond_what_can_be_fetched() {
+    let pair = Pair::new();
+    let mut limits = Limits::default();
+    limits.changeset_bytes = 6000;
+    let client = pair.builder().limits(limits).build();
+    let sync = async |id: &str| {
+        pair.server.set_record(LIST, json!({"id": id, "text": "x".repeat(1500)}));
+        client.sync(&list()).await
+    };
+    sync("a").await.expect("it is small");
+    sync("b").await.expect("it is small");
+    sync("c").await.expect("it is not too large yet");
+    let error = sync("d").await.expect_err("all together are too large");
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    let copy = client.load(&list()).await.expect("the copy is good").expect("it is there");
+    assert_eq!(ids(&copy), ["a", "b", "c"]);
+}
+
+/// A server whose chain has one address for ever: at the next sync, or when what was used before has expired.
+#[tokio::test]
+async fn a_chain_that_was_replaced_in_its_place_is_fetched_again() {
+    let pair = Pair::new();
+    pair.set("a");
+    let first = pair.client.sync(&list()).await.expect("the server is good").collection;
+    let before = pair.stored().await;
+    let x5u = before["x5u"].as_str().expect("it is text").to_owned();
+    let path = x5u.strip_prefix(&pair.server.http().url()).expect("it is on this server");
+    let replaced = || {
+        pair.set("b");
+        let mut changeset = pair.server.changeset(LIST);
+        changeset["metadata"]["signature"]["x5u"] = json!(x5u);
+        if let Some(signatures) = changeset["metadata"]["signatures"].as_array_mut() {
+            signatures.iter_mut().for_each(|signature| signature["x5u"] = json!(x5u));
+        }
+        pair.server.http().clear_faults();
+        pair.server.fault(Fault::new("*/changeset", FaultKind::Reply(Reply::json(&changeset))));
+        pair.server.fault(Fault::new(path, FaultKind::Reply(Reply::bytes(pair.server.chain_pem()))));
+    };
+    pair.server.rotate_leaf();
+    replaced();
+    let error = pair.client.sync(&list()).await.expect_err("the old chain has another key");
+    assert_eq!(error.kind(), ErrorKind::Untrusted, "{error}");
+    let report = pair.client.sync(&list()).await.expect("the new chain is good");
+    assert_eq!(ids(&report.collection), ["a", "b"]);
+
+    pair.store(&before).await;
+    let later = first.certificate_expires() + DAY;
+    let mut options = ChainOptions::default();
+    options.leaf.not_after = later + 30 * DAY;
+    pair.server.use_leaf(&options);
+    replaced();
+    pair.clock.set(later);
+    let report = pair.restarted().sync(&list()).await.expect("the new chain is good");
+    assert_eq!(ids(&report.collection), ["a", "b"]);
+}
+
+/// What a server calls a collection may be anything.
+#[tokio::test]
+async fn the_name_of_another_collection_is_safe_to_show() {
+    let pair = Pair::new();
+    pair.set("a");
+    let mut changeset = pair.server.changeset(LIST);
+    changeset["metadata"]["id"] = json!(format!("a\u{1b}[2J\n{}", "x".repeat(5000)));
+    pair.server.fault(Fault::new("*/changeset", FaultKind::Reply(Reply::json(&changeset))).times(1));
+    let error = pair.client.sync(&list()).await.expect_err("it is another collection").to_string();
+    assert!(error.len() < 400 && !error.chars().any(char::is_control), "{error}");
 }
