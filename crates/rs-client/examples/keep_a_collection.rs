@@ -6,7 +6,7 @@
 use std::{env, error::Error, sync::Arc};
 
 use rs_client::{Client, CollectionName, FileStorage, Server};
-use transport::{HttpOptions, HttpTransport};
+use transport::{HttpOptions, HttpTransport, Retry, RetryPolicy};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -17,7 +17,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         _ => Server::production(),
     };
 
-    let transport = HttpTransport::new(HttpOptions::new("keep-a-collection", "1.0"))?;
+    let http = HttpTransport::new(HttpOptions::new("keep-a-collection", "1.0"))?;
+    let transport = Retry::new(http, RetryPolicy::default());
     let storage = FileStorage::open("target/kept-collections");
     let client = Client::builder(server, Arc::new(transport), Arc::new(storage)).build();
     match client.sync(&name).await {

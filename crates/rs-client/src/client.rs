@@ -45,7 +45,9 @@ const CHAINS_KEPT: usize = 16;
 
 /// Keeps verified copies of a server's collections.
 ///
-/// All methods take `&self`; share one client in an [`Arc`]. No lock is held while a request is under way.
+/// All methods take `&self`; share one client in an [`Arc`]. No lock is held while a request is under way. Files are
+/// read and written on threads that may block, where there is a Tokio runtime; verifying takes the time of the task
+/// that asks.
 #[derive(Debug)]
 pub struct Client {
     server: Server,

@@ -4,9 +4,48 @@
 //! records mean is up to the caller. It reads no environment, logs nothing and, but for the
 //! feature `blocking`, starts no runtime.
 //!
-//! A [`Client`] fetches the changes of a collection, merges them in memory, checks the content signature of the
-//! result up to a pinned root, and only then replaces the local copy, in one step. Reading a copy needs no
-//! network. A [`Verified`] collection can be had in no other way.
+//! [Remote Settings](https://remote-settings.readthedocs.io) is how Mozilla delivers lists that programs follow
+//! without a new version: *collections* of JSON *records*, some with a file *attached*, signed, and changed at any
+//! time. A [`Client`] fetches what changed in a collection, merges it in memory, checks the content signature of the
+//! result up to a pinned root, and only then replaces the local copy, in one step. Reading a copy needs no network. A
+//! [`Verified`] collection can be had in no other way.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use rs_client::{Client, CollectionName, FileStorage, Server};
+//! use transport::{HttpOptions, HttpTransport, Retry, RetryPolicy};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let http = HttpTransport::new(HttpOptions::new("my-program", "1.0"))?;
+//! let transport = Retry::new(http, RetryPolicy::default());
+//! let storage = FileStorage::open("settings");
+//! let client = Client::builder(Server::production(), Arc::new(transport), Arc::new(storage)).build();
+//!
+//! let name = CollectionName::new("main", "search-config")?;
+//! if let Err(error) = client.sync(&name).await {
+//!     eprintln!("{error}; going on with the local copy");
+//! }
+//! if let Some(collection) = client.load(&name).await? {
+//!     for record in &collection.records {
+//!         println!("{}: {:?}", record.id(), record.get("name"));
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where to go from there:
+//!
+//! - [`Client::sync_all`] for several collections at the cost of one; [`SyncOptions`] where a broadcast tells of news;
+//! - [`Record::decode`] into types of your own, and [`ClientBuilder::require_records`] to take nothing else;
+//!   [`Decoded`] and [`Filters`] for views of a collection;
+//! - [`Client::fetch_attachment`] brings the file of a record into an [`AttachmentFolder`], once and checked, and
+//!   [`Client::prune_attachments`] removes it when no record describes it any longer;
+//! - [`Packaged`] for a first start without a network;
+//! - [`Error::kind`] says what can be done about a failure, an [`Observer`] is told what happens, and [`Limits`] are
+//!   how much a server may send;
+//! - [`Offline`](transport::Offline), [`MemoryStorage`] and [`FixedClock`] for tests; [`verify_changeset`] where a
+//!   changeset and a chain are at hand and nothing else is wanted.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -15,16 +54,12 @@
 //! # futures::executor::block_on(async {
 //! let storage = Arc::new(MemoryStorage::new());
 //! let client = Client::builder(Server::production(), Arc::new(transport::Offline::default()), storage).build();
-//! let name = CollectionName::new("main", "ml-inference-options")?;
+//! let name = CollectionName::new("main", "search-config")?;
 //! assert!(client.load(&name).await?.is_none());
 //! assert_eq!(client.sync(&name).await.expect_err("there is no network").kind(), ErrorKind::Offline);
 //! # Ok::<(), rs_client::Error>(())
 //! # }).expect("the example works");
 //! ```
-//!
-//! Files that belong to records are [fetched](Client::fetch_attachment) into a folder, each once and checked, and
-//! [leave](Client::prune_attachments) it with their records; or [go](Client::download_attachment) where the caller
-//! wants them.
 //!
 //! # What is and is not promised
 //!
@@ -33,11 +68,16 @@
 //! compared with what was asked for, a collection never becomes empty silently, and timestamps never go back;
 //! beyond that, [decode](Record::decode) records into types that other collections' records do not fit.
 //!
+//! Several programs may share one storage and one folder of attachments. Any future may be dropped, and any program
+//! killed, at any time: a copy is the old one or the new one, as a whole.
+//!
 //! # Features
 //!
-//! None is on by default. `bundles`: all attachments of a collection in one archive, and many collections in one
-//! file for a first start. `jexl`: records by their `filter_expression`. `blocking`: for programs without an async
-//! runtime.
+//! None is on by default, and none changes what is checked.
+//!
+//! - `blocking`: for programs without an async runtime;
+//! - `bundles`: all attachments of a collection in one archive, and many collections in one file for a first start;
+//! - `jexl`: the records that are meant for this program and machine, by their `filter_expression`.
 
 mod alert;
 mod attachments;

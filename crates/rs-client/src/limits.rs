@@ -4,11 +4,15 @@ use std::time::Duration;
 
 /// The most that is taken from a server; more is refused with [`ErrorKind::TooLarge`](crate::ErrorKind).
 ///
+/// ```
+/// let mut limits = rs_client::Limits::default();
+/// limits.attachment_bytes = 64 << 20;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one changeset; 64 MiB, several times the largest of production. A sync takes up to three times
-    /// that in memory.
+    /// Bytes of one changeset, and of all records of a collection together; 64 MiB, several times the largest of
+    /// production. A sync takes up to three times that in memory.
     pub changeset_bytes: u64,
     /// Bytes of the metadata of one collection; 1 MiB. Production's, schema included, stays below 100 KiB; read, it
     /// takes up to ten times the memory.

@@ -134,8 +134,19 @@ pub(crate) fn read_snapshot(
     verify(head, changeset, name, &server.trust(name), limits).map_err(|error| damaged().with_source(error))
 }
 
+/// Reads the timestamp of a collection's damaged copy; [`None`] where it cannot be relied on, or is that of another one.
+pub(crate) fn timestamp_of(server: &Server, name: &CollectionName, state: &[u8]) -> Option<u64> {
+    let head = guarded(state)?;
+    (head.server == server.url().as_str() && head.is_of(name)).then_some(head.timestamp)
+}
+
 /// Reads the timestamp of a copy, even where its records are damaged; [`None`] where it cannot be relied on.
 pub(crate) fn timestamp(state: &[u8]) -> Option<u64> {
+    guarded(state).map(|head| head.timestamp)
+}
+
+/// Reads as much of the head as can be had, if the timestamp in it was stored.
+fn guarded(state: &[u8]) -> Option<ReadHead> {
     let mut head = ReadHead::default();
     // Damaged is what may be damaged: the head comes first.
     let start = &state[..state.len().min(HEAD_BYTES)];
@@ -143,7 +154,7 @@ pub(crate) fn timestamp(state: &[u8]) -> Option<u64> {
     let _ = reader.object(|reader, key| head.field(reader, &key.decoded()).map(drop));
     let name = CollectionName::new(&head.bucket[..], &head.collection[..]).ok()?;
     let guarded = head.format == FORMAT && head.guard == guard(&head.server, &name, head.timestamp);
-    guarded.then_some(head.timestamp)
+    guarded.then_some(head)
 }
 
 fn parse(state: &Bytes, limits: &Limits) -> Result<(ReadHead, Changeset), Error> {

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LATELY: Duration = Duration::from_secs(60);
 
 /// Bytes read at a time.
-const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 256 << 10;
 
 /// Keeps attachments in one folder.
 ///

@@ -10,11 +10,8 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest};
 use serde::Deserialize;
 
-use super::{AttachmentFolder, Part};
+use super::{AttachmentFolder, Part, folder::PIECE};
 use crate::{CollectionName, Error};
-
-/// Bytes read at a time.
-const PIECE: usize = 256 << 10;
 
 /// The most bytes that are read of a description.
 const META_BYTES: u64 = 64 << 10;

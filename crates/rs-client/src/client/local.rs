@@ -179,7 +179,7 @@ impl Client {
         match copy.and_then(|copy| self.required(name, &copy).map(|()| copy)) {
             Ok(copy) => local.copy = Some(copy),
             Err(error) => {
-                let timestamp = state::timestamp(&stored.bytes);
+                let timestamp = state::timestamp_of(&self.server, name, &stored.bytes);
                 local.damage = Some(Damage { error, timestamp });
             }
         }

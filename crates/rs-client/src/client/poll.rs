@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Client {
-    /// As [`sync`](Self::sync), with what the caller knows.
+    /// As [`sync`](Self::sync), with what the caller knows. A hint is about all collections, and so plays no part.
     ///
     /// # Errors
     ///

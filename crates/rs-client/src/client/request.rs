@@ -36,7 +36,11 @@ impl Client {
     /// Gets a file.
     pub(super) async fn get(&self, request: Request, what: &str) -> Result<Response, Error> {
         let result = self.send(request, Of::File, what).await;
-        if result.is_err() {
+        if let Err(error) = &result {
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Unavailable) {
+                // Where files lie may have changed since the server said so.
+                self.memory().info = None;
+            }
             self.politeness.save(&*self.storage, &self.server, self.clock.now()).await;
         }
         result

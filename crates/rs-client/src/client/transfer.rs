@@ -130,7 +130,7 @@ impl Client {
         }
         let response = match self.get(request, &what).await {
             Ok(response) => response,
-            Err(error) if from > 0 && status(&error) == Some(416) => return Ok(Body::NoRanges),
+            Err(error) if from > 0 && error.status() == Some(416) => return Ok(Body::NoRanges),
             Err(error) if error.kind() == ErrorKind::TooLarge => {
                 return Err(mismatch(&what, expected, None).with_source(error));
             }
@@ -177,10 +177,6 @@ pub(super) fn name(attachment: &Attachment) -> String {
 pub(super) fn mismatch(what: &str, expected: ContentId, found: Option<ContentId>) -> Error {
     let found = found.map_or_else(|| "has more bytes".to_owned(), |found| format!("is {found}"));
     Error::new(ErrorKind::Untrusted, format!("{what} {found}, but its record says {expected}"))
-}
-
-fn status(error: &Error) -> Option<u16> {
-    std::error::Error::source(error)?.downcast_ref::<transport::Error>()?.status()
 }
 
 /// Reads `bytes FIRST-LAST/TOTAL`, where the total may be unknown.

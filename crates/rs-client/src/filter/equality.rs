@@ -35,11 +35,13 @@ impl Filters {
     }
 
     /// Asks that `field` has the value.
+    #[must_use]
     pub fn equals(self, field: impl Into<String>, value: impl Into<Value>) -> Self {
         self.one_of(field, [value])
     }
 
     /// Asks that `field` has one of the values; without any, no record matches.
+    #[must_use]
     pub fn one_of<V: Into<Value>>(
         mut self,
         field: impl Into<String>,
@@ -53,6 +55,7 @@ impl Filters {
     ///
     /// Records without the field or with null count as the least; then come false and true, numbers, texts by their
     /// letters, and everything else. Equal ones stay in the order of their ids.
+    #[must_use]
     pub fn order(mut self, field: impl Into<String>) -> Self {
         self.order = Some(field.into());
         self

@@ -112,16 +112,19 @@ impl FilterEnvironment {
     }
 
     /// Sets `env.version`: the version of the program, in [Mozilla's format](crate::ToolkitVersion).
+    #[must_use]
     pub fn version(self, version: impl Into<String>) -> Self {
         self.custom("version", version.into())
     }
 
     /// Sets `env.channel`: how the program is delivered, such as `release`, `beta` or `nightly`.
+    #[must_use]
     pub fn channel(self, channel: impl Into<String>) -> Self {
         self.custom("channel", channel.into())
     }
 
     /// Sets `env.locale`: the language of the program as a BCP 47 tag, such as `en-US`.
+    #[must_use]
     pub fn locale(self, locale: impl Into<String>) -> Self {
         self.custom("locale", locale.into())
     }
@@ -129,6 +132,7 @@ impl FilterEnvironment {
     /// Sets `env.os.name` and `env.appinfo.OS`: the operating system, as Firefox calls it: `WINNT`, `Darwin`,
     /// `Linux`, `Android` or `iOS`. With it go `env.os.isWindows`, `isMac` and `isLinux`. There is no
     /// `env.appinfo.os`, which only some clients know.
+    #[must_use]
     pub fn os_name(self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.custom("os.isWindows", name == "WINNT")
@@ -139,26 +143,31 @@ impl FilterEnvironment {
     }
 
     /// Sets `env.os.version`: the version of the operating system.
+    #[must_use]
     pub fn os_version(self, version: impl Into<String>) -> Self {
         self.custom("os.version", version.into())
     }
 
     /// Sets `env.appinfo.ID`: the identity of the program, such as a GUID.
+    #[must_use]
     pub fn app_id(self, id: impl Into<String>) -> Self {
         self.custom("appinfo.ID", id.into())
     }
 
     /// Sets `env.formFactor`: `desktop`, `phone` or `tablet`.
+    #[must_use]
     pub fn form_factor(self, form_factor: impl Into<String>) -> Self {
         self.custom("formFactor", form_factor.into())
     }
 
     /// Sets `env.country`: where the user is, as an ISO 3166-1 code of two letters.
+    #[must_use]
     pub fn country(self, country: impl Into<String>) -> Self {
         self.custom("country", country.into())
     }
 
     /// Sets any other field of `env`, in the place of what it was; dots lead to fields of fields.
+    #[must_use]
     pub fn custom(mut self, field: &str, value: impl Into<Json>) -> Self {
         let mut path = field.split('.').rev();
         let last = path.next().unwrap_or_default().to_owned();
@@ -178,6 +187,7 @@ impl FilterEnvironment {
     }
 
     /// Sets how much an expression may ask for: `filter_bytes`, `filter_depth` and `filter_steps`.
+    #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self

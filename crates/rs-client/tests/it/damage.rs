@@ -12,7 +12,7 @@ use rs_client::{
 };
 use serde_json::json;
 
-use crate::support::{LIST, Pair, builder, ids, list};
+use crate::support::{LIST, Pair, builder, commit, ids, list};
 
 async fn snapshot(pair: &Pair) -> Vec<u8> {
     pair.client.sync(&list()).await.expect("the server is good");
@@ -64,6 +64,22 @@ async fn a_damaged_snapshot_beside_a_good_copy_does_not_matter() {
     client().described_attachments(&[list()]).await.expect("the copy says which");
     let report = client().sync(&list()).await.expect("the server is good");
     assert_eq!((report.outcome, report.repaired), (Outcome::Updated, false));
+}
+
+/// What got into the place of a copy says nothing about how new that one was.
+#[tokio::test]
+async fn a_copy_of_another_collection_keeps_no_state_out() {
+    let pair = Pair::new();
+    pair.set("a");
+    pair.server.set_record("another-list", json!({"id": "x"}));
+    let another = "main/another-list".parse().expect("it is a name");
+    pair.client.sync(&another).await.expect("the server is good");
+    let key = format!("{}/{another}", pair.server.url());
+    let newer = pair.storage.load(&key).await.expect("memory can be read").expect("it is there");
+    commit(&*pair.storage, &pair.key(), newer.bytes).await;
+    assert!(pair.server.timestamp(LIST) < pair.server.timestamp("another-list"));
+    let report = pair.restarted().sync(&list()).await.expect("the server is good");
+    assert_eq!((ids(&report.collection), report.repaired), (vec!["a"], true));
 }
 
 /// Somebody else commits something right before the first commit of one key.

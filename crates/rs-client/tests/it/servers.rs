@@ -184,6 +184,22 @@ async fn the_description_is_kept_and_asked_for_again_after_a_failure() {
     }
 }
 
+/// Files may move to another host while a program runs.
+#[tokio::test]
+async fn a_description_that_leads_nowhere_anymore_is_asked_for_again() {
+    let pair = Pair::of(ApiVersion::V1);
+    pair.server.set_attachment(LIST, "a", "file", &b"bytes"[..]);
+    let report = pair.client.sync(&list()).await.expect("the server is good");
+    let attachment = report.collection.records["a"].attachment().expect("it is good").expect("it is there");
+    // Nobody listens at the port of a server that has ended.
+    let gone = testkit::settings::SettingsServer::start(testkit::settings::SettingsOptions::default()).url();
+    let info = json!({"capabilities": {"attachments": {"base_url": format!("{gone}/attachments/")}}});
+    pair.server.fault(Fault::new("*/v1/", FaultKind::Reply(Reply::json(&info))).times(1));
+    let error = pair.client.attachment(&attachment).await.map(drop).expect_err("nobody is there");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    pair.client.attachment(&attachment).await.expect("the server says where it is now");
+}
+
 #[tokio::test]
 async fn a_server_without_attachments_says_so() {
     for info in [json!({}), json!({"capabilities": {}}), json!({"capabilities": {"changes": {}}})] {
