@@ -149,6 +149,13 @@ impl Client {
                 format!("{} records are more than the {} allowed", merged.records.len(), self.limits.records);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
+        if let Some(copy) = copy.filter(|copy| ***copy == merged) {
+            // An expired certificate waits for a new signature, which must not be missed.
+            if copy.certificate_expires() >= self.now() {
+                self.keep_condition(answer.condition, local.version.as_ref());
+            }
+            return Ok(None);
+        }
         // Many small answers add up: what could not be fetched as a whole could not be replaced once it is damaged.
         let bytes: u64 = merged.records.iter().map(|record| record.json().len() as u64).sum();
         if bytes > self.limits.changeset_bytes {
@@ -156,13 +163,6 @@ impl Client {
             let message =
                 format!("records of {bytes} bytes are more than the {allowed} of a changeset allowed");
             return Err(Error::new(ErrorKind::TooLarge, message));
-        }
-        if let Some(copy) = copy.filter(|copy| ***copy == merged) {
-            // An expired certificate waits for a new signature, which must not be missed.
-            if copy.certificate_expires() >= self.now() {
-                self.keep_condition(answer.condition, local.version.as_ref());
-            }
-            return Ok(None);
         }
         let candidate = Candidate::new(merged, &self.limits)?;
         let evidence = self.evidence(name, &candidate, now, answer.date).await.inspect_err(|error| {
