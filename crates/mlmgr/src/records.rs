@@ -99,6 +99,9 @@ impl<T> Default for Decoded<T> {
 
 /// A record type that can be read from a record's fields.
 pub trait FromFields: Sized {
+    /// The texts that every record of the collection has: a collection where none has them is another one.
+    const IDENTIFYING: &'static [&'static str];
+
     /// Reads the record `id` from its `fields`.
     ///
     /// # Errors
@@ -143,6 +146,8 @@ where
 }
 
 impl FromFields for InferenceRecord {
+    const IDENTIFYING: &'static [&'static str] = &["taskName", "modelId"];
+
     fn from_fields(id: &str, fields: &Map<String, Value>) -> Result<Self, String> {
         let task = parse("taskName", required(fields, "taskName")?)?;
         let model: ModelId = parse("modelId", required(fields, "modelId")?)?;
@@ -197,6 +202,8 @@ fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json::Error> {
 }
 
 impl FromFields for RuntimeRecord {
+    const IDENTIFYING: &'static [&'static str] = &["name", "version"];
+
     fn from_fields(id: &str, fields: &Map<String, Value>) -> Result<Self, String> {
         let name = required(fields, "name")?.to_owned();
         let version = Version::new(required(fields, "version")?);
@@ -205,6 +212,8 @@ impl FromFields for RuntimeRecord {
 }
 
 impl FromFields for RuleRecord {
+    const IDENTIFYING: &'static [&'static str] = &["filter", "urlPrefix"];
+
     fn from_fields(id: &str, fields: &Map<String, Value>) -> Result<Self, String> {
         let allow = match required(fields, "filter")? {
             "ALLOW" => true,

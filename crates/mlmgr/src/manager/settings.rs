@@ -2,6 +2,7 @@
 
 use rs_client::{Collection, CollectionName, Outcome, Record};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Manager;
 use crate::{
@@ -89,17 +90,19 @@ pub(super) fn collection(name: &str) -> CollectionName {
     CollectionName::new(BUCKET, name).expect("the names of the three collections are valid")
 }
 
-/// Refuses a collection of which not one record can be used: a signature does not name its collection, so this may
-/// be another one, validly signed.
+/// Refuses a collection in which no record has the fields of this one: a signature does not name its collection, so
+/// this may be another one, validly signed.
+///
+/// What the fields hold does not count: records that only a newer program can read are left out, and no error.
 pub(super) fn looks_like<T: FromFields>(collection: &Collection) -> Result<(), String> {
-    let records = &collection.records;
-    let decoded = Decoded::<T>::new(records.iter().map(|record| (record.id(), record.fields())));
-    match decoded.malformed.first() {
-        Some(bad) if decoded.records.is_empty() => {
-            Err(format!("no record is one of this collection; {}: {}", bad.id, bad.reason))
-        }
-        _ => Ok(()),
+    let fits = |record: &Record| {
+        let fields = record.fields();
+        T::IDENTIFYING.iter().all(|name| fields.get(*name).is_some_and(Value::is_string))
+    };
+    if collection.records.is_empty() || collection.records.iter().any(fits) {
+        return Ok(());
     }
+    Err(format!("no record has {}, as those of this collection do", T::IDENTIFYING.join(" and ")))
 }
 
 impl Manager {

@@ -8,7 +8,7 @@ use testkit::{
     pki::ChainOptions,
 };
 
-use crate::world::{MODEL, OPTIONS, TASK, TEXT, WEIGHTS, World, check_error, embed, record};
+use crate::world::{MODEL, OPTIONS, RULES, RUNTIMES, TASK, TEXT, WEIGHTS, World, check_error, embed, record};
 
 async fn pull_error(manager: &Manager) -> mlmgr::Error {
     manager.sync().await.expect("the settings are good");
@@ -51,6 +51,18 @@ async fn two_records_that_both_match() {
     check_error(&error, ErrorKind::Ambiguous, &["embed", "other", MODEL, "org/other"]);
     let engine = manager.ready("task:feature-extraction;model:org/tiny", &NoProgress).await;
     embed(&engine.expect("the model decides")).expect("it runs");
+}
+
+#[tokio::test]
+async fn the_signed_records_of_another_collection() {
+    let rule = json!({"id": "rule", "filter": "ALLOW", "urlPrefix": "http://127.0.0.1"});
+    let runtime = json!({"id": "runtime", "name": "runtime.wasm", "version": "1.0"});
+    for (name, other) in [(OPTIONS, &rule), (RUNTIMES, &rule), (RULES, &runtime)] {
+        let world = World::empty();
+        world.settings.set_record(name, other.clone());
+        let error = world.manager().sync().await.expect_err("these are no records of it");
+        check_error(&error, ErrorKind::Untrusted, &[name, "no record has"]);
+    }
 }
 
 #[tokio::test]
