@@ -54,13 +54,13 @@ pub struct Limits {
     /// How far a timestamp may lie in the future of the local clock; one day. A signed timestamp beyond it
     /// would shut out every later change.
     pub future: Duration,
-    /// Bytes of one record's filter expression; 4 KiB. Production's longest have a few hundred.
+    /// Bytes of one record's filter expression; 4 KiB, room for some dozens of comparisons.
     pub filter_bytes: usize,
     /// How deep brackets, conditionals and the right sides of operators of a filter expression may nest; 32.
-    /// Production nests 5 deep, and each level takes a few KiB of the stack.
+    /// Each level takes a few KiB of the stack.
     pub filter_depth: usize,
     /// Steps of evaluating one filter expression, about the operations and the list items they look at; 100,000,
-    /// some milliseconds. Production takes a dozen; filters inside of filters could take any number.
+    /// some milliseconds. An honest one takes some dozens; filters inside of filters could take any number.
     pub filter_steps: usize,
 }
 
