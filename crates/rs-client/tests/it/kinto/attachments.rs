@@ -1,7 +1,9 @@
 //! Files of records, as kinto-attachment stores and describes them.
 
+use std::time::Duration;
+
 use content_id::ContentId;
-use rs_client::{Attachment, Client, Collection, ErrorKind};
+use rs_client::{Attachment, AttachmentFolder, Client, Collection, ErrorKind, FetchOutcome, PruneOptions};
 use serde_json::json;
 
 use super::{
@@ -72,4 +74,30 @@ async fn an_attachment_that_the_server_dropped_is_not_found_until_the_next_sync(
     let second = watched.client.sync(&list).await.expect("the server is good");
     let new = described(&second.collection, "wasm");
     assert_eq!(download(&watched.client, &new).await.expect("the server has it"), b"new");
+}
+
+#[tokio::test]
+async fn a_folder_of_attachments_follows_the_server() {
+    let Some(kinto) = Kinto::start_with(&["attachment.keep_old_files=false"]) else { return };
+    kinto.create(RUNTIMES);
+    publish(&kinto, b"the file of version 1");
+    let list = name("main", RUNTIMES);
+    let watched = kinto.client();
+    let place = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = AttachmentFolder::open(place.path());
+    watched.client.sync(&list).await.expect("the server is good");
+    let first = watched.client.fetch_attachment(&list, "wasm", &folder).await.expect("the server has it");
+    assert_eq!(first.outcome, FetchOutcome::Downloaded);
+    let held = watched.client.fetch_attachment(&list, "wasm", &folder).await.expect("it is held");
+    assert_eq!(held.outcome, FetchOutcome::Held);
+
+    // Only one who knows the next version finds its place; the folder's owner has not synced since.
+    publish(&kinto, b"the file of version 2");
+    let other = tempfile::tempdir().expect("a temporary folder can be made");
+    let other = AttachmentFolder::open(other.path());
+    let moved = watched.client.fetch_attachment(&list, "wasm", &other).await.expect("one sync finds it");
+    assert_eq!(std::fs::read(&moved.path).expect("it is there"), b"the file of version 2");
+    let now = PruneOptions::default().grace(Duration::ZERO);
+    watched.client.prune_attachments(&folder, &[list], &now).await.expect("the folder can be used");
+    assert!(!first.path.exists(), "no record describes it any more");
 }
