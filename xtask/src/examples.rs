@@ -73,6 +73,8 @@ impl Stage {
             LIST,
             json!({"id": "embed", "taskName": "feature-extraction", "modelId": MODEL, "modelRevision": "main", "dtype": "q8"}),
         );
+        let runtime = json!({"id": "wasm", "name": "ort.wasm", "version": "5.2.0"});
+        stage.settings.set_record("ml-onnx-runtime", runtime);
         stage.settings.set_attachment("ml-onnx-runtime", "wasm", "ort.wasm", b"a runtime".to_vec());
         stage.install()?;
         stage.write("changeset.json", &stage.settings.changeset(LIST).to_string())?;
