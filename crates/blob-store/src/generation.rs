@@ -1,7 +1,7 @@
 //! Generations: how documents are kept, so that exclusive creation is all that a storage has to be able to do.
 //!
 //! A document is a folder of immutable, numbered generations, each created exclusively: the highest is the
-//! document, and an empty one says that it was removed. `docs/store-format.md` has the argument.
+//! document, and an empty one says that it was removed. `docs/on-disk-format.md` has the argument.
 
 use std::{collections::BTreeSet, time::SystemTime};
 

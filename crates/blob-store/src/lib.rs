@@ -41,7 +41,7 @@
 //! ```
 //!
 //! No name that comes from outside becomes a path: blobs are called by their digest, and documents by the digest of
-//! their name. `docs/store-format.md` in the repository has the format, its rules for readers and writers, and why a
+//! their name. `docs/on-disk-format.md` in the repository has the format, its rules for readers and writers, and why a
 //! process may be killed at any moment.
 //!
 //! # Async
