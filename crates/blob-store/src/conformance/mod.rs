@@ -29,6 +29,8 @@ use bytes::Bytes;
 use content_id::ContentId;
 use futures::future::BoxFuture;
 
+#[cfg(feature = "fs")]
+pub use crate::fs::{Act, Call, Failure, Faults};
 use crate::{BlobStore, BlobStoreExt, Expected, FileEntry, GcOptions, Manifest, ManifestName};
 
 /// One thing that every backend must do, tried on an empty store.

@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
-    io::{self, Read, Seek, SeekFrom},
+    fs::File,
+    io::{self, Seek, SeekFrom},
     ops::Range,
     path::PathBuf,
     sync::Arc,
@@ -13,7 +13,10 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest};
 use futures::stream;
 
-use super::layout::{Layout, is_absent, open_file};
+use super::{
+    calls::{gone, is_absent},
+    layout::Layout,
+};
 use crate::{
     BlobInfo, ByteStream, Error, ErrorKind, Quarantined, Reason, blocking::run, expect::check_range, layout,
 };
@@ -37,7 +40,7 @@ fn path(layout: &Layout, digest: Digest) -> Result<Option<PathBuf>, Error> {
 /// The path of a blob, if it is a plain file of its size.
 pub(super) fn find(layout: &Layout, id: ContentId) -> Result<Option<PathBuf>, Error> {
     let Some(path) = path(layout, id.digest)? else { return Ok(None) };
-    match fs::symlink_metadata(&path) {
+    match layout.calls().look(&path) {
         Ok(metadata) => Ok((metadata.is_file() && metadata.len() == id.size).then_some(path)),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(fail("look up", id.digest, error)),
@@ -71,26 +74,26 @@ pub(super) fn confirm(layout: &Layout, ids: Vec<ContentId>) -> Result<Vec<Conten
 pub(super) async fn read(layout: Arc<Layout>, id: ContentId, range: Range<u64>) -> Result<ByteStream, Error> {
     check_range(id, &range)?;
     let start = range.start;
-    let file = run(move || open(&layout, id, start)).await?;
-    let pieces = stream::try_unfold((file, range), move |(mut file, range)| async move {
-        if range.is_empty() {
-            return Ok(None);
-        }
-        let (file, piece) = run(move || {
-            let wanted = (range.end - range.start).min(PIECE);
-            let mut piece = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
-            Read::by_ref(&mut file)
-                .take(wanted)
-                .read_to_end(&mut piece)
-                .map_err(|e| fail("read", id.digest, e))?;
-            if piece.is_empty() {
-                return Err(Error::blob(ErrorKind::Damaged, "read", id).with_detail("it was cut short"));
+    let (file, layout) = run(move || open(&layout, id, start).map(|file| (file, layout))).await?;
+    let pieces = stream::try_unfold((file, range), move |(mut file, range)| {
+        let layout = Arc::clone(&layout);
+        async move {
+            if range.is_empty() {
+                return Ok(None);
             }
-            Ok((file, Bytes::from(piece)))
-        })
-        .await?;
-        let rest = range.start + piece.len() as u64..range.end;
-        Ok(Some((piece, (file, rest))))
+            let (file, piece) = run(move || {
+                let wanted = (range.end - range.start).min(PIECE);
+                let mut piece = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
+                layout.calls().read(&mut file, wanted, &mut piece).map_err(|e| fail("read", id.digest, e))?;
+                if piece.is_empty() {
+                    return Err(Error::blob(ErrorKind::Damaged, "read", id).with_detail("it was cut short"));
+                }
+                Ok((file, Bytes::from(piece)))
+            })
+            .await?;
+            let rest = range.start + piece.len() as u64..range.end;
+            Ok(Some((piece, (file, rest))))
+        }
     });
     Ok(Box::pin(pieces))
 }
@@ -100,7 +103,7 @@ fn open(layout: &Layout, id: ContentId, start: u64) -> Result<File, Error> {
     let absent = || Error::blob(ErrorKind::NotFound, "read", id);
     let path = path(layout, id.digest)?.ok_or_else(absent)?;
     let (mut file, metadata) =
-        open_file(&path).map_err(|e| fail("read", id.digest, e))?.ok_or_else(absent)?;
+        layout.calls().open(&path).map_err(|e| fail("read", id.digest, e))?.ok_or_else(absent)?;
     if metadata.len() != id.size {
         let detail = format!("{} bytes instead of {}", metadata.len(), id.size);
         return Err(Error::blob(ErrorKind::Damaged, "read", id).with_detail(detail));
@@ -113,7 +116,7 @@ fn open(layout: &Layout, id: ContentId, start: u64) -> Result<File, Error> {
 
 pub(super) fn remove(layout: &Layout, digest: Digest) -> Result<bool, Error> {
     let Some(path) = path(layout, digest)? else { return Ok(false) };
-    gone(fs::remove_file(path)).map_err(|e| fail("remove", digest, e))
+    layout.calls().remove(&path).map_err(|e| fail("remove", digest, e))
 }
 
 pub(super) fn list(layout: &Layout) -> Result<Vec<BlobInfo>, Error> {
@@ -124,7 +127,7 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<BlobInfo>, Error> {
         let Ok(Some(path)) = layout.existing(&[layout::BLOBS, layout::SHA256, &folder]) else { continue };
         for name in layout.names(&path)? {
             let Ok(digest) = format!("{folder}{name}").parse::<Digest>() else { continue };
-            match fs::symlink_metadata(path.join(&name)) {
+            match layout.calls().look(&path.join(&name)) {
                 Ok(metadata) if metadata.is_file() && folder.len() == 2 => {
                     let modified = metadata.modified().map_err(|e| fail("list", digest, e))?;
                     blobs.push(BlobInfo::new(ContentId::new(digest, metadata.len()), modified));
@@ -141,7 +144,7 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<BlobInfo>, Error> {
 pub(super) fn quarantine(layout: &Layout, digest: Digest, reason: Reason) -> Result<bool, Error> {
     let Some(from) = path(layout, digest)? else { return Ok(false) };
     let to = layout.folder(&[layout::QUARANTINE])?.join(layout::quarantine_name(digest, reason));
-    gone(fs::rename(from, to)).map_err(|e| fail("quarantine", digest, e))
+    gone(layout.calls().rename(&from, &to)).map_err(|e| fail("quarantine", digest, e))
 }
 
 pub(super) fn restore(layout: &Layout, held: &Quarantined) -> Result<bool, Error> {
@@ -150,7 +153,8 @@ pub(super) fn restore(layout: &Layout, held: &Quarantined) -> Result<bool, Error
     };
     let (folder, name) = folder_and_name(held.digest);
     let folder = layout.folder(&[layout::BLOBS, layout::SHA256, &folder])?;
-    let restored = gone(fs::rename(from, folder.join(name))).map_err(|e| fail("restore", held.digest, e))?;
+    let restored = gone(layout.calls().rename(&from, &folder.join(name)))
+        .map_err(|e| fail("restore", held.digest, e))?;
     if restored {
         layout.sync_folder(&folder).map_err(|e| fail("restore", held.digest, e))?;
     }
@@ -163,7 +167,7 @@ pub(super) fn quarantined(layout: &Layout) -> Result<Vec<Quarantined>, Error> {
     for name in layout.names(&folder)? {
         let Some((digest, reason)) = layout::parse_quarantine_name(&name) else { continue };
         // Gone since the listing is as good as never there.
-        if let Ok(metadata) = fs::symlink_metadata(folder.join(&name)) {
+        if let Ok(metadata) = layout.calls().look(&folder.join(&name)) {
             held.push(Quarantined::new(digest, metadata.len(), reason, name));
         }
     }
@@ -172,7 +176,7 @@ pub(super) fn quarantined(layout: &Layout) -> Result<Vec<Quarantined>, Error> {
 
 pub(super) fn purge(layout: &Layout, held: &Quarantined) -> Result<bool, Error> {
     let Some(path) = held_path(layout, held)? else { return Ok(false) };
-    gone(fs::remove_file(path)).map_err(|e| fail("purge", held.digest, e))
+    layout.calls().remove(&path).map_err(|e| fail("purge", held.digest, e))
 }
 
 /// The path of what is in quarantine. A name that did not come from a listing leads nowhere.
@@ -180,15 +184,6 @@ fn held_path(layout: &Layout, held: &Quarantined) -> Result<Option<PathBuf>, Err
     let Some(folder) = layout.existing(&[layout::QUARANTINE])? else { return Ok(None) };
     let known = layout::parse_quarantine_name(&held.name) == Some((held.digest, held.reason));
     Ok(known.then(|| folder.join(&held.name)))
-}
-
-/// Whether it was there to be moved or removed.
-fn gone(outcome: io::Result<()>) -> io::Result<bool> {
-    match outcome {
-        Ok(()) => Ok(true),
-        Err(error) if is_absent(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 fn fail(operation: &'static str, digest: Digest, error: io::Error) -> Error {

@@ -1,17 +1,14 @@
 //! Documents of the file system backend: a folder each, a file for each generation.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::{self, Read, Write},
-    path::Path,
-    time::SystemTime,
-};
+use std::{collections::BTreeSet, io, path::Path, time::SystemTime};
 
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
 
-use super::layout::{Layout, is_absent, open_file, read_only_file};
+use super::{
+    calls::{Calls, is_absent},
+    layout::Layout,
+};
 use crate::{
     Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Version,
     generation::{
@@ -70,13 +67,11 @@ fn write(
     let staging = layout.folder(&[layout::STAGING])?;
     let folder = layout.folder(&[key.kind().folder(), &key.digest().to_string()])?;
     let framed = frame(content);
-    let mut file = read_only_file(&staging, "").map_err(fail)?;
-    file.write_all(&framed).map_err(fail)?;
+    let mut file = layout.calls().create(&staging, "").map_err(fail)?;
+    layout.calls().write(file.as_file_mut(), &framed).map_err(fail)?;
     layout.sync_file(file.as_file()).map_err(fail)?;
-    match file.persist_noclobber(folder.join(generation_name(next))) {
-        Ok(_) => {}
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Err(conflict()),
-        Err(error) => return Err(fail(error.error)),
+    if !layout.calls().persist_new(file, &folder.join(generation_name(next))).map_err(fail)? {
+        return Err(conflict());
     }
     layout.sync_folder(&folder).map_err(fail)?;
     let seen = generations(layout, &folder)?;
@@ -85,7 +80,7 @@ fn write(
     }
     for number in superseded(&seen) {
         // Only tidying: whoever comes next does it again.
-        let _ = fs::remove_file(folder.join(generation_name(number)));
+        let _ = layout.calls().remove(&folder.join(generation_name(number)));
     }
     Ok(Version::new(next, ContentId::of(&framed).digest))
 }
@@ -102,7 +97,7 @@ fn highest(layout: &Layout, key: &DocumentKey) -> Result<Option<Generation>, Err
     for _ in 0..READ_ATTEMPTS {
         let Some(number) = generations(layout, &folder)?.last().copied() else { return Ok(None) };
         let limit = layout.options().limits.document_bytes + FRAME;
-        match read_file(&folder.join(generation_name(number)), limit) {
+        match read_file(layout.calls(), &folder.join(generation_name(number)), limit) {
             Ok((framed, modified)) => return Ok(Some(Generation::new(number, &framed, modified))),
             // Superseded and cleaned away since the listing.
             Err(error) if is_absent(&error) => {}
@@ -116,10 +111,10 @@ fn highest(layout: &Layout, key: &DocumentKey) -> Result<Option<Generation>, Err
     Err(Error::new(ErrorKind::Conflict, "read", key).with_detail("it changed too often"))
 }
 
-fn read_file(path: &Path, limit: u64) -> io::Result<(Bytes, SystemTime)> {
-    let (file, metadata) = open_file(path)?.ok_or(io::ErrorKind::NotFound)?;
+fn read_file(calls: &Calls, path: &Path, limit: u64) -> io::Result<(Bytes, SystemTime)> {
+    let (mut file, metadata) = calls.open(path)?.ok_or(io::ErrorKind::NotFound)?;
     let mut framed = Vec::new();
-    file.take(limit + 1).read_to_end(&mut framed)?;
+    calls.read(&mut file, limit + 1, &mut framed)?;
     if limit < framed.len() as u64 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than allowed"));
     }

@@ -2,15 +2,16 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, DirBuilder, File, Metadata, OpenOptions},
-    io::{self, Read, Write},
+    fs::File,
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
-use tempfile::NamedTempFile;
-
-use super::{Durability, FsOptions};
+use super::{
+    Durability, FsOptions,
+    calls::{Calls, is_absent},
+};
 use crate::{Error, ErrorKind};
 
 /// The version of the folder's layout that this crate writes, and the highest it works on.
@@ -26,13 +27,14 @@ const FORMAT_BYTES: u64 = 64 << 10;
 pub(super) struct Layout {
     root: PathBuf,
     options: FsOptions,
+    calls: Calls,
     /// Folders whose entry in their parent is known to be on the disk.
     durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl Layout {
-    pub(super) fn open(root: PathBuf, options: FsOptions) -> Result<Self, Error> {
-        let layout = Self { root, options, durable: Mutex::default() };
+    pub(super) fn open(root: PathBuf, options: FsOptions, calls: Calls) -> Result<Self, Error> {
+        let layout = Self { root, options, calls, durable: Mutex::default() };
         layout.check_format()?;
         Ok(layout)
     }
@@ -45,6 +47,11 @@ impl Layout {
         &self.options
     }
 
+    /// The way to the operating system.
+    pub(super) fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
     /// Returns whether the store has a format file, and that it is one this crate can work with.
     fn check_format(&self) -> Result<bool, Error> {
         #[derive(serde::Deserialize)]
@@ -53,14 +60,14 @@ impl Layout {
         }
         let path = self.root.join(FORMAT_FILE);
         let fail = |kind| Error::new(kind, "open", format_args!("store {}", self.root.display()));
-        let Some((mut file, metadata)) = open_file(&path).map_err(|e| self.fail("open", e))? else {
+        let Some((mut file, metadata)) = self.calls.open(&path).map_err(|e| self.fail("open", e))? else {
             return Ok(false);
         };
         if metadata.len() > FORMAT_BYTES {
             return Err(fail(ErrorKind::Damaged).with_detail(FORMAT_FILE));
         }
         let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(|e| self.fail("open", e))?;
+        self.calls.read(&mut file, FORMAT_BYTES, &mut text).map_err(|e| self.fail("open", e))?;
         let format: Format = serde_json::from_slice(&text)
             .map_err(|e| fail(ErrorKind::Damaged).with_detail(FORMAT_FILE).with_source(e))?;
         if format.format_version > LAYOUT_VERSION {
@@ -76,7 +83,8 @@ impl Layout {
         let mut path = self.root.clone();
         for part in parts {
             path.push(part);
-            let created = make_folder(&path).map_err(|e| self.fail("create", e).with_detail(show(&path)))?;
+            let created =
+                self.calls.make_folder(&path).map_err(|e| self.fail("create", e).with_detail(show(&path)))?;
             self.settle(&path, created)?;
         }
         Ok(path)
@@ -84,22 +92,21 @@ impl Layout {
 
     /// Makes sure that the root is there, with its format file.
     fn prepare(&self) -> Result<(), Error> {
-        if self.lock().contains(&self.root) && self.root.is_dir() {
+        if self.lock().contains(&self.root)
+            && self.calls.look_through(&self.root).is_ok_and(|found| found.is_dir())
+        {
             return Ok(());
         }
-        fs::create_dir_all(&self.root).map_err(|e| self.fail("create", e))?;
+        self.calls.make_folders(&self.root).map_err(|e| self.fail("create", e))?;
         if !self.check_format()? {
             let text =
                 format!("{{\n  \"format_version\": {LAYOUT_VERSION},\n  \"format\": \"blob-store\"\n}}\n");
             let made = || -> io::Result<()> {
-                let mut file = read_only_file(&self.root, ".format-")?;
-                file.write_all(text.as_bytes())?;
+                let mut file = self.calls.create(&self.root, ".format-")?;
+                self.calls.write(file.as_file_mut(), text.as_bytes())?;
                 self.sync_file(file.as_file())?;
-                match file.persist_noclobber(self.root.join(FORMAT_FILE)) {
-                    // Another process was faster.
-                    Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                    other => other.map(|_| ()).map_err(|e| e.error),
-                }
+                // Otherwise another process was faster.
+                self.calls.persist_new(file, &self.root.join(FORMAT_FILE)).map(|_| ())
             };
             made().map_err(|e| self.fail("create", e))?;
             self.sync_folder(&self.root).map_err(|e| self.fail("create", e))?;
@@ -126,7 +133,7 @@ impl Layout {
         let mut path = self.root.clone();
         for part in parts {
             path.push(part);
-            match fs::symlink_metadata(&path) {
+            match self.calls.look(&path) {
                 Ok(metadata) if metadata.is_dir() => {}
                 Ok(_) => {
                     let error =
@@ -142,23 +149,16 @@ impl Layout {
 
     /// The names in a folder, as far as they are text; everything in a store is ASCII.
     pub(super) fn names(&self, folder: &Path) -> Result<Vec<String>, Error> {
-        let fail = |e| self.fail("list", e).with_detail(show(folder));
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if is_absent(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(fail(error)),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            names.extend(entry.map_err(fail)?.file_name().into_string().ok());
+        match self.calls.names(folder) {
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            other => other.map_err(|e| self.fail("list", e).with_detail(show(folder))),
         }
-        Ok(names)
     }
 
     /// Makes the content of a file durable. A failure is final: a second try would report success for lost data.
     pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
         match self.options.durability {
-            Durability::Full => file.sync_all(),
+            Durability::Full => self.calls.sync_file(file),
             Durability::ProcessCrashOnly => Ok(()),
         }
     }
@@ -166,9 +166,8 @@ impl Layout {
     /// Makes the entries of a folder durable.
     pub(super) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         match self.options.durability {
-            #[cfg(unix)]
-            Durability::Full => File::open(folder)?.sync_all(),
-            _ => Ok(()),
+            Durability::Full => self.calls.sync_folder(folder),
+            Durability::ProcessCrashOnly => Ok(()),
         }
     }
 
@@ -184,60 +183,4 @@ impl Layout {
 
 fn show(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Creates one folder; returns whether it was not there. What is no folder is not followed or replaced.
-fn make_folder(path: &Path) -> io::Result<bool> {
-    match DirBuilder::new().create(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            match fs::symlink_metadata(path)?.is_dir() {
-                true => Ok(false),
-                false => Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder")),
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether the error says that there is nothing of this name.
-pub(super) fn is_absent(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
-}
-
-/// What is no plain file, or what replaced one while it was opened.
-pub(super) fn not_a_file() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "not a plain file")
-}
-
-/// Opens a plain file for reading; nothing if it is not there. Anything else of that name (a symlink, a FIFO, a
-/// device) is `InvalidData`, and opening it neither hangs nor has an effect.
-pub(super) fn open_file(path: &Path) -> io::Result<Option<(File, Metadata)>> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Err(not_a_file()),
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    }
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    // In case it was exchanged since the look at it.
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = match options.open(path) {
-        Ok(file) => file,
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let metadata = file.metadata()?;
-    if metadata.is_file() { Ok(Some((file, metadata))) } else { Err(not_a_file()) }
-}
-
-/// Creates a file of an unused name, with mode 0444 less the umask, that goes away unless it is persisted.
-pub(super) fn read_only_file(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix).rand_bytes(16);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o444));
-    builder.tempfile_in(folder)
 }

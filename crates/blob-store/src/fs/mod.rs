@@ -1,7 +1,10 @@
 //! The backend over a folder of the local file system.
 
 mod blobs;
+mod calls;
 mod documents;
+#[cfg_attr(not(feature = "conformance"), allow(unreachable_pub, reason = "only tests name a call"))]
+mod faults;
 mod layout;
 mod stage;
 
@@ -20,6 +23,9 @@ use crate::{
     BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, Expected,
     Limits, Quarantined, Reason, Stage, Version, blocking::run,
 };
+use calls::Calls;
+#[cfg(feature = "conformance")]
+pub use faults::{Act, Call, Failure, Faults};
 use layout::Layout;
 
 /// A store in a folder of a local file system that has atomic renames.
@@ -88,7 +94,23 @@ impl FsStore {
     ///
     /// As for [`open`](Self::open).
     pub fn open_with(dir: impl Into<PathBuf>, options: FsOptions) -> Result<Self, Error> {
-        let layout = Layout::open(dir.into(), options)?;
+        let layout = Layout::open(dir.into(), options, Calls::default())?;
+        Ok(Self { layout: Arc::new(layout) })
+    }
+
+    /// Opens the store in `dir`, with `faults` deciding over its system calls. For tests.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    #[cfg(feature = "conformance")]
+    #[doc(hidden)]
+    pub fn open_with_faults(
+        dir: impl Into<PathBuf>,
+        options: FsOptions,
+        faults: Arc<Faults>,
+    ) -> Result<Self, Error> {
+        let layout = Layout::open(dir.into(), options, Calls::with_faults(faults))?;
         Ok(Self { layout: Arc::new(layout) })
     }
 

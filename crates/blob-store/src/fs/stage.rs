@@ -1,6 +1,6 @@
 //! Stages of the file system backend: a unique file, hashed while it is written, renamed once it is checked.
 
-use std::{fs, io, io::Write, mem, path::Path, sync::Arc, time::SystemTime};
+use std::{io, mem, path::Path, sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +10,8 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 use super::{
     blobs::folder_and_name,
-    layout::{Layout, is_absent, read_only_file},
+    calls::{Calls, is_absent},
+    layout::Layout,
 };
 use crate::{
     Error, Expected, Stage,
@@ -25,7 +26,6 @@ const BATCH: usize = 1 << 20;
 /// A blob that is being written to a file.
 #[derive(Debug)]
 pub(super) struct FsStage {
-    layout: Arc<Layout>,
     check: Check,
     pending: Vec<Bytes>,
     pending_bytes: usize,
@@ -43,6 +43,7 @@ enum State {
 /// The file and the digest of what is in it; the file goes away with it.
 #[derive(Debug)]
 struct Writer {
+    layout: Arc<Layout>,
     file: NamedTempFile,
     hasher: Hasher,
     check: Check,
@@ -52,21 +53,15 @@ impl FsStage {
     pub(super) async fn create(layout: Arc<Layout>, expected: Expected) -> Result<Self, Error> {
         let check = Check::new(expected, layout.options().limits)?;
         let writer = {
-            let (layout, check) = (Arc::clone(&layout), check.clone());
+            let check = check.clone();
             run(move || {
                 let folder = layout.folder(&[layout::STAGING])?;
-                let file = read_only_file(&folder, "").map_err(|e| check.io("stage", e))?;
-                Ok(Writer { file, hasher: Hasher::default(), check })
+                let file = layout.calls().create(&folder, "").map_err(|e| check.io("stage", e))?;
+                Ok(Writer { layout, file, hasher: Hasher::default(), check })
             })
             .await?
         };
-        Ok(Self {
-            layout,
-            check,
-            pending: Vec::new(),
-            pending_bytes: 0,
-            state: State::Idle(Box::new(writer)),
-        })
+        Ok(Self { check, pending: Vec::new(), pending_bytes: 0, state: State::Idle(Box::new(writer)) })
     }
 
     /// Waits for the batch that is being written, if any. May be dropped at any point.
@@ -90,13 +85,17 @@ impl FsStage {
 impl Writer {
     fn write(mut self, pieces: Vec<Bytes>) -> Result<Self, Error> {
         for piece in pieces {
-            self.file.as_file_mut().write_all(&piece).map_err(|e| self.check.io("write", e))?;
+            self.layout
+                .calls()
+                .write(self.file.as_file_mut(), &piece)
+                .map_err(|e| self.check.io("write", e))?;
             self.hasher.update(&piece);
         }
         Ok(self)
     }
 
-    fn publish(self, layout: &Layout) -> Result<ContentId, Error> {
+    fn publish(self) -> Result<ContentId, Error> {
+        let layout = self.layout;
         let id = self.hasher.finish();
         self.check.finish(id)?;
         let fail = |e| Error::io("publish", format_args!("blob {}", id.digest), e);
@@ -105,7 +104,7 @@ impl Writer {
         let (folder, name) = folder_and_name(id.digest);
         let folder = layout.folder(&[layout::BLOBS, layout::SHA256, &folder])?;
         // Replaces what is there: the same bytes, or damage. Whoever reads the old file keeps it.
-        self.file.persist(folder.join(name)).map_err(|e| fail(e.error))?;
+        layout.calls().persist(self.file, &folder.join(name)).map_err(fail)?;
         layout.sync_folder(&folder).map_err(fail)?;
         Ok(id)
     }
@@ -144,16 +143,15 @@ impl Stage for FsStage {
     async fn publish(mut self: Box<Self>) -> Result<ContentId, Error> {
         let writer = self.writer().await?;
         let pieces = mem::take(&mut self.pending);
-        let layout = Arc::clone(&self.layout);
-        run(move || writer.write(pieces)?.publish(&layout)).await
+        run(move || writer.write(pieces)?.publish()).await
     }
 
     async fn discard(mut self: Box<Self>) -> Result<(), Error> {
         let Ok(writer) = self.writer().await else { return Ok(()) };
         let check = self.check.clone();
-        run(move || match writer.file.close() {
-            Err(error) if !is_absent(&error) => Err(check.io("discard", error)),
-            _ => Ok(()),
+        run(move || {
+            let Writer { layout, file, .. } = writer;
+            layout.calls().discard(file).map(drop).map_err(|e| check.io("discard", e))
         })
         .await
     }
@@ -164,18 +162,18 @@ pub(super) fn remove_stale(layout: &Layout, before: SystemTime) -> Result<u64, E
     let Some(folder) = layout.existing(&[layout::STAGING])? else { return Ok(0) };
     let mut removed = 0;
     for name in layout.names(&folder)? {
-        if remove_if_stale(&folder.join(name), before).map_err(|e| layout.fail("clean", e))? {
+        if remove_if_stale(layout.calls(), &folder.join(name), before).map_err(|e| layout.fail("clean", e))? {
             removed += 1;
         }
     }
     Ok(removed)
 }
 
-fn remove_if_stale(path: &Path, before: SystemTime) -> io::Result<bool> {
-    let outcome = fs::symlink_metadata(path).and_then(|metadata| {
+fn remove_if_stale(calls: &Calls, path: &Path, before: SystemTime) -> io::Result<bool> {
+    let outcome = calls.look(path).and_then(|metadata| {
         let stale = !metadata.is_dir() && metadata.modified()? < before;
         if stale {
-            fs::remove_file(path)?;
+            calls.remove(path)?;
         }
         Ok(stale)
     });
