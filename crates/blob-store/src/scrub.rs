@@ -163,8 +163,10 @@ pub(crate) async fn verify<S: BlobStore + ?Sized>(
         }
     }
     for pin in pins {
-        if store.document(&pin.manifest.key()).await.is_ok_and(|found| found.is_none()) {
-            report.dangling_pins.push(pin.name);
+        match store.document(&pin.manifest.key()).await {
+            Ok(None) => report.dangling_pins.push(pin.name),
+            Err(error) if error.kind() != ErrorKind::Damaged => return Err(error),
+            _ => {}
         }
     }
     report.damaged.sort();

@@ -123,8 +123,7 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<BlobInfo>, Error> {
     let mut blobs = Vec::new();
     let Some(all) = layout.existing(&[layout::BLOBS, layout::SHA256])? else { return Ok(blobs) };
     for folder in layout.names(&all)? {
-        // What is no folder is foreign.
-        let Ok(Some(path)) = layout.existing(&[layout::BLOBS, layout::SHA256, &folder]) else { continue };
+        let Some(path) = layout.listed(&[layout::BLOBS, layout::SHA256, &folder])? else { continue };
         for name in layout.names(&path)? {
             let Ok(digest) = format!("{folder}{name}").parse::<Digest>() else { continue };
             match layout.calls().look(&path.join(&name)) {
@@ -166,9 +165,11 @@ pub(super) fn quarantined(layout: &Layout) -> Result<Vec<Quarantined>, Error> {
     let mut held = Vec::new();
     for name in layout.names(&folder)? {
         let Some((digest, reason)) = layout::parse_quarantine_name(&name) else { continue };
-        // Gone since the listing is as good as never there.
-        if let Ok(metadata) = layout.calls().look(&folder.join(&name)) {
-            held.push(Quarantined::new(digest, metadata.len(), reason, name));
+        match layout.calls().look(&folder.join(&name)) {
+            Ok(metadata) => held.push(Quarantined::new(digest, metadata.len(), reason, name)),
+            // Gone since the listing is as good as never there.
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(fail("list", digest, error)),
         }
     }
     Ok(held)

@@ -39,7 +39,10 @@ impl Calls {
         match self.faults.as_ref().map_or(Act::Go, |faults| faults.act(call)) {
             Act::Go => {}
             Act::Fail(failure) => return Err(failure.into()),
-            Act::FailLate(failure) => return perform().and(Err(failure.into())),
+            Act::FailLate(failure) => {
+                let _ = perform();
+                return Err(failure.into());
+            }
         }
         let _ = call;
         perform()

@@ -30,8 +30,9 @@ pub(super) fn list(layout: &Layout, kind: DocumentKind) -> Result<Vec<DocumentEn
     let mut documents = Vec::new();
     for name in layout.names(&folder)? {
         let Ok(digest) = name.parse::<Digest>() else { continue };
-        // What is no folder is foreign.
-        let Ok(Some(_)) = layout.existing(&[kind.folder(), &name]) else { continue };
+        if layout.listed(&[kind.folder(), &name])?.is_none() {
+            continue;
+        }
         let key = DocumentKey::from_digest(kind, digest);
         if let Some(document) = read(layout, &key).transpose() {
             documents.push((key, document));

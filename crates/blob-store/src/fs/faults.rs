@@ -42,7 +42,7 @@ pub enum Act {
     Go,
     /// It is not made, and fails.
     Fail(Failure),
-    /// It is made, and fails all the same: as when the disk reports late.
+    /// It is made, and fails whatever came of it: as when the disk reports late.
     FailLate(Failure),
 }
 

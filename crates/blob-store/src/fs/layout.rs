@@ -147,6 +147,15 @@ impl Layout {
         Ok(Some(path))
     }
 
+    /// As [`existing`](Self::existing), for what a listing found: something else than a folder is foreign, and as
+    /// good as not there. Any other error is one: a listing that leaves something out makes it garbage.
+    pub(super) fn listed(&self, parts: &[&str]) -> Result<Option<PathBuf>, Error> {
+        match self.existing(parts) {
+            Err(error) if error.kind() == ErrorKind::Damaged => Ok(None),
+            other => other,
+        }
+    }
+
     /// The names in a folder, as far as they are text; everything in a store is ASCII.
     pub(super) fn names(&self, folder: &Path) -> Result<Vec<String>, Error> {
         match self.calls.names(folder) {

@@ -1,6 +1,7 @@
 //! The tests of `blob-store`, in one binary.
 
 mod backends;
+mod calls;
 mod damage;
 mod disk_full;
 mod faults;
@@ -34,6 +35,11 @@ fn manifest(model: &str, revision: &str, ids: &[ContentId]) -> Manifest {
 async fn overwrite(store: &dyn BlobStore, manifest: &Manifest) -> Result<(), blob_store::Error> {
     let version = store.manifest(&manifest.name).await?.map(|(_, version)| version);
     store.put_manifest(manifest, version).await.map(|_| ())
+}
+
+/// A temporary folder, in memory where the system has a place for that: for tests that make very many files.
+fn memory_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder")
 }
 
 /// A collection for which everything written so far is old.

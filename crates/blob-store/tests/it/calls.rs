@@ -1,0 +1,277 @@
+//! Every system call of the file system backend fails in turn, once and for ever, before or after it took effect:
+//! it is told, the store is as before, and the same work then succeeds.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use blob_store::{
+    BlobStore, BlobStoreExt, Durability, Error, ErrorKind, Expected, FsOptions, FsStore, Manifest,
+    ManifestName, Pin, Reason, VerifyOptions,
+    conformance::{Act, Call, Failure, Faults},
+};
+use bytes::Bytes;
+use content_id::ContentId;
+
+use crate::{later, manifest, memory_folder, noise, overwrite};
+
+/// Steps of a program's life; each changes one document at most, and can be done again after it failed.
+const STEPS: usize = 17;
+
+/// Bytes of the larger blob: more than a stage gathers before it writes, and few, where that does not matter.
+const LARGE: usize = (1 << 20) + 5;
+const SMALL: usize = 10_000;
+
+fn name(revision: &str) -> ManifestName {
+    ManifestName::new("hub.example", "m", revision)
+}
+
+async fn pin(store: &FsStore, pin: &str, revision: &str) -> Result<(), Error> {
+    let version = store.pin(pin).await?.map(|(_, version)| version);
+    store.set_pin(&Pin::new(pin, name(revision), 1), version).await.map(|_| ())
+}
+
+async fn step(store: &FsStore, number: usize, large: &Bytes) -> Result<(), Error> {
+    let (small, large_id) = (ContentId::of(b"small"), ContentId::of(large));
+    match number {
+        0 => store.put_bytes("small".into()).await.map(|_| ()),
+        1 => overwrite(store, &manifest("m", "1", &[small])).await,
+        2 => pin(store, "task:x", "1").await,
+        3 => {
+            let mut stage = store.stage(Expected::default()).await?;
+            for piece in large.chunks(large.len() / 4) {
+                stage.write(large.slice_ref(piece)).await?;
+            }
+            stage.publish().await.map(|_| ())
+        }
+        4 => {
+            let mut stage = store.stage(Expected::default()).await?;
+            stage.write("given up".into()).await?;
+            stage.discard().await
+        }
+        5 => overwrite(store, &manifest("m", "2", &[small, large_id])).await,
+        6 => overwrite(store, &manifest("m", "1", &[large_id])).await,
+        7 => pin(store, "task:x", "2").await,
+        8 => store.remove_manifest(&name("1")).await.map(|_| ()),
+        9 => store.put_bytes("garbage".into()).await.map(|_| ()),
+        10 => store.collect_garbage(&later()).await.map(|_| ()),
+        // What a killed collector leaves of a blob that is in use.
+        11 => store.quarantine(small.digest, Reason::Garbage).await.map(|_| ()),
+        12 => store.collect_garbage(&later()).await.map(|_| ()),
+        13 => {
+            let rotten = store.put_bytes("sound".into()).await?;
+            rot(store.dir(), rotten);
+            Ok(())
+        }
+        14 => {
+            let report = store.verify(&VerifyOptions::default().repair(true)).await?;
+            // What cannot be read is no error of a scrub, but told.
+            report.unreadable.first().map_or(Ok(()), |(key, kind)| Err(Error::new(*kind, "verify", key)))
+        }
+        15 => pin(store, "task:y", "2").await,
+        16 => {
+            store.remove_pin("task:y").await?;
+            store.collect_garbage(&later()).await?;
+            store.read_all(large_id, 1 << 21).await.map(|_| ())
+        }
+        _ => unreachable!("there are {STEPS} steps"),
+    }
+}
+
+/// Changes a blob in its place.
+fn rot(dir: &Path, id: ContentId) {
+    let digest = id.digest.to_string();
+    let path = dir.join("blobs/sha256").join(&digest[..2]).join(&digest[2..]);
+    fs::remove_file(&path).expect("it was put");
+    fs::write(path, "rotte").expect("it can be written");
+}
+
+/// The documents that can be seen.
+#[derive(Clone, Debug, PartialEq)]
+struct Documents {
+    manifests: Vec<Manifest>,
+    pins: Vec<Pin>,
+}
+
+async fn documents(store: &FsStore) -> Documents {
+    let manifests = store.manifests().await.expect("all can be read");
+    Documents { manifests, pins: store.pins().await.expect("all can be read") }
+}
+
+/// Which calls fail.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    act: Act,
+    for_ever: bool,
+    /// Whether reading goes on working, as on a full disk.
+    changes_only: bool,
+}
+
+fn is_change(call: Call) -> bool {
+    !matches!(call, Call::Look | Call::Open | Call::Read | Call::List)
+}
+
+/// Lets call number `fails` (from 0) go as planned; and what was called.
+fn faults(plan: Plan, fails: usize) -> (Faults, Arc<Mutex<Vec<Call>>>) {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let calls = Arc::clone(&log);
+    let decide = move |call| {
+        if plan.changes_only && !is_change(call) {
+            return Act::Go;
+        }
+        let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = calls.len();
+        calls.push(call);
+        if number == fails || (plan.for_ever && fails < number) { plan.act } else { Act::Go }
+    };
+    (Faults::new(decide).without(Call::SyncFile).without(Call::SyncFolder), log)
+}
+
+/// Lives until an error; returns it with the step.
+async fn live(store: &FsStore, large: &Bytes) -> Option<(usize, Error)> {
+    for number in 0..STEPS {
+        if let Err(error) = step(store, number, large).await {
+            return Some((number, error));
+        }
+    }
+    None
+}
+
+/// A store of which nothing fails. Nothing is cut off here, so that it needs no fsync.
+fn sound(dir: &Path) -> FsStore {
+    let options = FsOptions::default().durability(Durability::ProcessCrashOnly);
+    FsStore::open_with(dir, options).expect("a store")
+}
+
+/// The documents before each step, and after the last.
+async fn history(large: &Bytes) -> Vec<Documents> {
+    let dir = memory_folder();
+    let store = sound(dir.path());
+    let mut history = vec![documents(&store).await];
+    for number in 0..STEPS {
+        step(&store, number, large).await.expect("nothing fails");
+        history.push(documents(&store).await);
+    }
+    history
+}
+
+fn files(dir: &Path) -> usize {
+    fs::read_dir(dir).map_or(0, Iterator::count)
+}
+
+/// Everything is complete and nothing is left over, after a collection.
+async fn check_sound(store: &FsStore, what: &str) {
+    store.collect_garbage(&later()).await.expect("it can be collected");
+    for manifest in store.manifests().await.expect("all can be read") {
+        for file in manifest.files.values() {
+            let bytes = store.read_all(file.content, 1 << 21).await;
+            bytes.unwrap_or_else(|error| panic!("{what}: {}: {error}", manifest.name));
+        }
+    }
+    assert_eq!(files(&store.dir().join("staging")), 0, "{what}");
+    assert_eq!(files(&store.dir().join("quarantine")), 0, "{what}");
+    let report = store.collect_garbage(&later()).await.expect("it can be collected");
+    assert_eq!((report.bytes_freed, report.stages_removed), (0, 0), "{what}: no space is lost");
+}
+
+async fn fail_every_call(plan: Plan, kind: ErrorKind, large: usize) {
+    let large = noise(large, 1);
+    let history = history(&large).await;
+    let mut failed: BTreeMap<String, usize> = BTreeMap::new();
+    for fails in 0.. {
+        let dir = memory_folder();
+        let (faults, log) = faults(plan, fails);
+        let folder = dir.path().join("store");
+        let outcome = match FsStore::open_with_faults(&folder, FsOptions::default(), Arc::new(faults)) {
+            Ok(store) => live(&store, &large).await,
+            Err(error) => Some((0, error)),
+        };
+        let log = log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(call) = log.get(fails) else {
+            assert!(outcome.is_none(), "nothing failed");
+            assert!(100 < fails, "{fails} calls");
+            println!("{plan:?}: each of {fails} calls failed in turn: {failed:?}");
+            return;
+        };
+        let what = format!("{plan:?}, call {fails}, {call:?}, {outcome:?}");
+        *failed.entry(format!("{call:?}")).or_default() += 1;
+        let sound = sound(&folder);
+        let now = documents(&sound).await;
+        match &outcome {
+            Some((number, error)) => {
+                assert_eq!(error.kind(), kind, "{what}: {error:?}");
+                assert!(now == history[*number] || now == history[*number + 1], "{what}: {now:?}");
+            }
+            // Only what is tidied by whoever comes next may fail untold.
+            None => {
+                assert!(matches!(call, Call::Look | Call::Remove), "{what}");
+                assert_eq!(now, history[STEPS], "{what}");
+            }
+        }
+        if matches!(call, Call::SyncFile) {
+            // The file is thrown away: it is not synced again, and it gets no name.
+            let after = &log[fails + 1..];
+            assert!(
+                !after.iter().any(|it| matches!(it, Call::SyncFile | Call::Rename | Call::Link)),
+                "{what}"
+            );
+        }
+        let damaged = sound.verify(&VerifyOptions::default()).await.expect("a report").damaged;
+        assert!(damaged.iter().all(|id| id.digest == ContentId::of(b"sound").digest), "{what}: {damaged:?}");
+        sound.verify(&VerifyOptions::default().repair(true)).await.expect("a report");
+        check_sound(&sound, &what).await;
+        if let Some((_, error)) = live(&sound, &large).await {
+            panic!("{what}: the same work then succeeds: {error:?}");
+        }
+        assert_eq!(documents(&sound).await, history[STEPS], "{what}");
+        check_sound(&sound, &what).await;
+        assert_eq!(sound.blobs().await.expect("a listing").len(), 2, "{what}");
+    }
+}
+
+const ONCE: Plan = Plan { act: Act::Fail(Failure::Io), for_ever: false, changes_only: false };
+const FULL: Plan = Plan { act: Act::Fail(Failure::NoSpace), for_ever: false, changes_only: true };
+
+/// Works in place, without a runtime: many short calls are faster so.
+fn in_place(plan: Plan, kind: ErrorKind) {
+    futures::executor::block_on(fail_every_call(plan, kind, SMALL));
+}
+
+#[test]
+fn once_with_an_error_of_the_disk() {
+    in_place(ONCE, ErrorKind::Backend);
+}
+
+#[test]
+fn once_with_an_error_that_comes_late() {
+    in_place(Plan { act: Act::FailLate(Failure::Io), changes_only: true, ..ONCE }, ErrorKind::Backend);
+}
+
+#[test]
+fn for_ever_with_an_error_of_the_disk() {
+    in_place(Plan { for_ever: true, ..ONCE }, ErrorKind::Backend);
+}
+
+/// On the threads of a runtime, where writing goes on in the background.
+#[tokio::test]
+async fn once_without_space() {
+    fail_every_call(FULL, ErrorKind::NoSpace, LARGE).await;
+}
+
+#[test]
+fn for_ever_without_space() {
+    in_place(Plan { for_ever: true, ..FULL }, ErrorKind::NoSpace);
+}
+
+#[test]
+fn once_over_the_quota() {
+    in_place(Plan { act: Act::Fail(Failure::Quota), ..FULL }, ErrorKind::NoSpace);
+}
+
+#[test]
+fn once_with_too_many_files_open() {
+    in_place(Plan { act: Act::Fail(Failure::TooManyFiles), ..FULL }, ErrorKind::Backend);
+}
