@@ -53,13 +53,3 @@ pub(crate) async fn read_all<S: BlobStore + ?Sized>(
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
-
-/// Whether the stored bytes are those of the name.
-pub(crate) async fn is_sound<S: BlobStore + ?Sized>(store: &S, id: ContentId) -> Result<bool, Error> {
-    let mut stream = store.read(id, 0..id.size).await?;
-    let mut hasher = Hasher::default();
-    while let Some(piece) = stream.try_next().await? {
-        hasher.update(&piece);
-    }
-    Ok(hasher.finish() == id)
-}

@@ -4,9 +4,11 @@ use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
 use content_id::{Digest, Hasher};
+use serde::Serialize;
 
 /// What a document is about; each kind has its own folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DocumentKind {
     /// The files of one revision of a model.
@@ -35,7 +37,7 @@ impl fmt::Display for DocumentKind {
 }
 
 /// Where a document is: its kind and a digest of its name, so that no name ever becomes a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct DocumentKey {
     kind: DocumentKind,
     digest: Digest,

@@ -3,11 +3,13 @@
 use std::{fmt, io};
 
 use content_id::{ContentId, Digest};
+use serde::Serialize;
 
 use crate::Version;
 
-/// What a caller can usefully tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What a caller can usefully tell apart. In JSON it is the name in lower case, such as `not_found`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The store does not hold this.

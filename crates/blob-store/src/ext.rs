@@ -7,8 +7,8 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest};
 
 use crate::{
-    BlobStore, Error, GcOptions, GcReport, Manifest, ManifestName, Pin, Quarantined, Usage, VerifyOptions,
-    VerifyReport, Version, blobs, gc, named, scrub,
+    BlobSource, BlobStore, Error, GcOptions, GcReport, Manifest, ManifestName, OnProgress, Pin, Quarantined,
+    Usage, VerifyOptions, VerifyReport, Version, blobs, gc, named, scrub, usage,
 };
 
 /// Manifests, pins, garbage collection, accounting and scrubbing, the same on every backend.
@@ -133,23 +133,39 @@ pub trait BlobStoreExt: BlobStore {
         gc::remove_unnamed(self, blobs).await
     }
 
-    /// Returns how much space each manifest and the whole store take; blobs that are shared count once in the total.
+    /// Returns how much space each manifest and the whole store take, what nothing names, and what is in quarantine;
+    /// blobs that are shared count once in the total.
     ///
     /// # Errors
     ///
     /// As for [`manifests`](Self::manifests).
     async fn usage(&self) -> Result<Usage, Error> {
-        scrub::usage(self).await
+        usage::usage(self).await
     }
 
-    /// Reads and hashes every blob, and looks for the blobs of every manifest.
+    /// Reads and hashes every blob, and looks for the blobs of every manifest, as far as `options` go.
     ///
     /// # Errors
     ///
-    /// `Backend` if the store cannot be listed. What is damaged, missing or unreadable is no error: it is in the
-    /// report.
+    /// `Backend` if the store cannot be listed, or fails to deliver many blobs in a row. What is damaged, missing or
+    /// unreadable is no error: it is in the report.
     async fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport, Error> {
-        scrub::verify(self, options).await
+        scrub::scrub(self, options, None, &mut scrub::unwatched).await
+    }
+
+    /// Does what [`verify`](Self::verify) does, tells how far it is, and with [`repair`](VerifyOptions::repair)
+    /// fetches what is damaged or missing from `source`, each blob as soon as it is found to be bad.
+    ///
+    /// # Errors
+    ///
+    /// As for [`verify`](Self::verify). What the source does not deliver is in the report.
+    async fn scrub(
+        &self,
+        options: &VerifyOptions,
+        source: Option<&dyn BlobSource>,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<VerifyReport, Error> {
+        scrub::scrub(self, options, source, on_progress).await
     }
 
     /// Removes the manifests and pins that are damaged, and returns how many: what they named is not known any more,

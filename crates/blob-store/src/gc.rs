@@ -5,14 +5,16 @@
 //! the collector sees the manifest and brings the blob back, or the writer sees that the blob is gone.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     time::{Duration, SystemTime},
 };
 
 use content_id::{ContentId, Digest};
+use serde::Serialize;
 
 use crate::{
-    BlobStore, Document, DocumentKind, Error, Manifest, ManifestName, Pin, Quarantined, Reason, named,
+    BlobStore, Document, DocumentKind, Error, ManifestName, Pin, Quarantined, Reason, named,
+    outline::{self, Outline},
 };
 
 /// What a garbage collection does.
@@ -37,7 +39,10 @@ pub struct GcOptions {
 }
 
 /// What a garbage collection did, or would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// As JSON it is an object with these names; blobs are `{"digest", "size"}`, manifests `{"hub", "model",
+/// "revision"}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct GcReport {
     /// The blobs removed.
@@ -89,7 +94,7 @@ impl GcOptions {
 
 /// What names blobs at one moment.
 struct Marks {
-    manifests: Vec<(Manifest, Document)>,
+    manifests: Vec<(Outline, Document)>,
     pinned: BTreeSet<ManifestName>,
 }
 
@@ -97,24 +102,24 @@ impl Marks {
     async fn read<S: BlobStore + ?Sized>(store: &S) -> Result<Self, Error> {
         // Pins first: a manifest is written before its pin, so no pinned manifest is overlooked.
         let pins: Vec<(Pin, _)> = named::all(store, DocumentKind::Pin).await?;
-        let manifests = named::all(store, DocumentKind::Manifest).await?;
+        let manifests = outline::with_documents(store).await?;
         Ok(Self { manifests, pinned: pins.into_iter().map(|(pin, _)| pin.manifest).collect() })
     }
 
     /// Splits off the manifests that may go.
-    fn unpinned(&mut self, options: &GcOptions) -> Vec<(Manifest, Document)> {
+    fn unpinned(&mut self, options: &GcOptions) -> Vec<(Outline, Document)> {
         if options.keep_unpinned_manifests {
             return Vec::new();
         }
         let cutoff = options.cutoff();
-        let goes = |(manifest, document): &mut (Manifest, Document)| {
+        let goes = |(manifest, document): &mut (Outline, Document)| {
             !self.pinned.contains(&manifest.name) && document.modified < cutoff
         };
         self.manifests.extract_if(.., goes).collect()
     }
 
-    fn live(&self) -> BTreeSet<Digest> {
-        self.manifests.iter().flat_map(|(manifest, _)| manifest.blobs().into_keys()).collect()
+    fn live(&self) -> HashSet<Digest> {
+        named_by(self.manifests.iter().map(|(manifest, _)| manifest))
     }
 }
 
@@ -164,7 +169,7 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
 /// Removes manifests, and puts back those that were pinned meanwhile.
 async fn remove_manifests<S: BlobStore + ?Sized>(
     store: &S,
-    unpinned: Vec<(Manifest, Document)>,
+    unpinned: Vec<(Outline, Document)>,
 ) -> Result<Vec<ManifestName>, Error> {
     let mut removed = Vec::new();
     for (manifest, document) in unpinned {
@@ -239,6 +244,11 @@ async fn settle<S: BlobStore + ?Sized>(
 }
 
 /// Returns what the manifests name at this moment.
-async fn live<S: BlobStore + ?Sized>(store: &S) -> Result<BTreeSet<Digest>, Error> {
-    Ok(named::manifests(store).await?.iter().flat_map(|manifest| manifest.blobs().into_keys()).collect())
+async fn live<S: BlobStore + ?Sized>(store: &S) -> Result<HashSet<Digest>, Error> {
+    Ok(named_by(&outline::all(store).await?))
+}
+
+fn named_by<'a>(manifests: impl IntoIterator<Item = &'a Outline>) -> HashSet<Digest> {
+    let files = manifests.into_iter().flat_map(|manifest| &manifest.files);
+    files.map(|(_, id)| id.digest).collect()
 }

@@ -50,7 +50,6 @@
 //! where there is none. The crate starts no runtime and no thread of its own.
 
 mod blobs;
-#[cfg(any(feature = "fs", feature = "object-store"))]
 mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -71,8 +70,10 @@ mod manifest;
 mod named;
 #[cfg(feature = "object-store")]
 mod object;
+mod outline;
 mod scrub;
 mod store;
+mod usage;
 
 pub use document::{Document, DocumentKey, DocumentKind, Version};
 pub use error::{Error, ErrorKind};
@@ -84,5 +85,9 @@ pub use limits::Limits;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestName, Pin};
 #[cfg(feature = "object-store")]
 pub use object::ObjectStoreBackend;
-pub use scrub::{ManifestUsage, MissingFile, Usage, VerifyOptions, VerifyReport};
+pub use scrub::{
+    BlobSource, MissingFile, ModelHealth, NotRefetched, OnProgress, ScrubProgress, VerifyOptions,
+    VerifyReport, Wanted, WantedFile,
+};
 pub use store::{BlobInfo, BlobStore, ByteStream, DocumentEntry, Expected, Quarantined, Reason, Stage};
+pub use usage::{ManifestUsage, Usage};

@@ -156,12 +156,16 @@ impl Pin {
 }
 
 /// What a document can be read as.
-pub(crate) trait Content: Serialize + DeserializeOwned {
+pub(crate) trait Readable: DeserializeOwned {
     /// The key that its name leads to.
     fn key(&self) -> DocumentKey;
+    fn format_version(&self) -> u32;
+}
+
+/// What a document can be read as, and written from.
+pub(crate) trait Content: Readable + Serialize {
     /// The parts of its name, none of which may be empty or endless.
     fn name_parts(&self) -> Vec<&str>;
-    fn format_version(&self) -> u32;
 
     /// What error messages call it.
     fn subject(&self) -> String;
@@ -179,36 +183,56 @@ pub(crate) trait Content: Serialize + DeserializeOwned {
         text.push(b'\n');
         Ok(text.into())
     }
+}
 
-    /// Reads what is stored under `key`.
-    fn decode(key: &DocumentKey, bytes: &[u8]) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Head {
-            format_version: u32,
+/// Reads what is stored under `key`.
+pub(crate) fn decode<T: Readable>(key: &DocumentKey, bytes: &[u8]) -> Result<T, Error> {
+    #[derive(Deserialize)]
+    struct Head {
+        format_version: u32,
+    }
+    let damaged = || Error::new(ErrorKind::Damaged, "read", key);
+    let newer = |version: u32| {
+        let detail = format!("format version {version}, known up to {FORMAT_VERSION}");
+        Error::new(ErrorKind::Unsupported, "read", key).with_detail(detail)
+    };
+    let content: T = serde_json::from_slice(bytes).map_err(|error| {
+        // Only what cannot be read is looked at twice: it may be something that a newer program understands.
+        match serde_json::from_slice(bytes) {
+            Ok(Head { format_version }) if format_version > FORMAT_VERSION => newer(format_version),
+            _ => damaged().with_source(error),
         }
-        let damaged = || Error::new(ErrorKind::Damaged, "read", key);
-        let head: Head = serde_json::from_slice(bytes).map_err(|e| damaged().with_source(e))?;
-        if head.format_version > FORMAT_VERSION {
-            let detail = format!("format version {}, known up to {FORMAT_VERSION}", head.format_version);
-            return Err(Error::new(ErrorKind::Unsupported, "read", key).with_detail(detail));
-        }
-        let content: Self = serde_json::from_slice(bytes).map_err(|e| damaged().with_source(e))?;
-        if content.key() != *key {
-            return Err(damaged().with_detail("the name inside is another one"));
-        }
-        Ok(content)
+    })?;
+    if content.format_version() > FORMAT_VERSION {
+        return Err(newer(content.format_version()));
+    }
+    if content.key() != *key {
+        return Err(damaged().with_detail("the name inside is another one"));
+    }
+    Ok(content)
+}
+
+impl Readable for Manifest {
+    fn key(&self) -> DocumentKey {
+        self.name.key()
+    }
+    fn format_version(&self) -> u32 {
+        self.format_version
     }
 }
 
 impl Content for Manifest {
-    fn key(&self) -> DocumentKey {
-        self.name.key()
-    }
     fn name_parts(&self) -> Vec<&str> {
         vec![&self.name.hub, &self.name.model, &self.name.revision]
     }
     fn subject(&self) -> String {
         format!("manifest {}", self.name)
+    }
+}
+
+impl Readable for Pin {
+    fn key(&self) -> DocumentKey {
+        Self::key_of(&self.name)
     }
     fn format_version(&self) -> u32 {
         self.format_version
@@ -216,16 +240,10 @@ impl Content for Manifest {
 }
 
 impl Content for Pin {
-    fn key(&self) -> DocumentKey {
-        Self::key_of(&self.name)
-    }
     fn name_parts(&self) -> Vec<&str> {
         vec![&self.name]
     }
     fn subject(&self) -> String {
         format!("pin {}", self.name)
-    }
-    fn format_version(&self) -> u32 {
-        self.format_version
     }
 }

@@ -3,9 +3,13 @@
 use content_id::ContentId;
 
 use crate::{
-    BlobStore, DocumentKey, DocumentKind, Error, ErrorKind, Manifest, ManifestName, Pin, Version,
-    manifest::Content,
+    BlobStore, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Manifest, ManifestName, Pin,
+    Version, blocking,
+    manifest::{Content, decode},
 };
+
+/// Documents that one thread decodes at least; fewer are not worth another one.
+const SHARE: usize = 16;
 
 pub(crate) async fn get<S: BlobStore + ?Sized, C: Content>(
     store: &S,
@@ -18,22 +22,21 @@ pub(crate) async fn get<S: BlobStore + ?Sized, C: Content>(
         None => Error::new(error.kind(), "read", subject()).with_source(error),
     };
     let Some(document) = store.document(key).await.map_err(&named)? else { return Ok(None) };
-    let content = C::decode(key, &document.bytes).map_err(|e| named(e.with_version(document.version)))?;
+    let content: C = decode(key, &document.bytes).map_err(|e| named(e.with_version(document.version)))?;
     Ok(Some((content, document.version)))
 }
 
 /// All documents of a kind that can be read, with their keys; the first that cannot be is the error.
-pub(crate) async fn all<S: BlobStore + ?Sized, C: Content>(
+pub(crate) async fn all<S: BlobStore + ?Sized, C: Content + Send + 'static>(
     store: &S,
     kind: DocumentKind,
 ) -> Result<Vec<(C, crate::Document)>, Error> {
-    let mut contents = Vec::new();
-    for (key, document) in store.documents(kind).await? {
+    let read = |(key, document): DocumentEntry| {
         let document = document?;
-        let content = C::decode(&key, &document.bytes).map_err(|e| e.with_version(document.version))?;
-        contents.push((content, document));
-    }
-    Ok(contents)
+        let content = decode(&key, &document.bytes).map_err(|e| e.with_version(document.version))?;
+        Ok((content, document))
+    };
+    blocking::each(store.documents(kind).await?, SHARE, read).await
 }
 
 pub(crate) async fn manifests<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Manifest>, Error> {
@@ -48,7 +51,10 @@ pub(crate) async fn pins<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Pin>, E
     Ok(all)
 }
 
-async fn contents<S: BlobStore + ?Sized, C: Content>(store: &S, kind: DocumentKind) -> Result<Vec<C>, Error> {
+async fn contents<S: BlobStore + ?Sized, C: Content + Send + 'static>(
+    store: &S,
+    kind: DocumentKind,
+) -> Result<Vec<C>, Error> {
     Ok(all(store, kind).await?.into_iter().map(|(content, _)| content).collect())
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
 use futures::stream::BoxStream;
+use serde::{Serialize, Serializer};
 
 use crate::{Document, DocumentKey, DocumentKind, Error, Version};
 
@@ -214,12 +215,13 @@ impl From<ContentId> for Expected {
 }
 
 /// A blob of a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BlobInfo {
     /// The digest in its name, and the size that is stored.
     pub id: ContentId,
-    /// When it was published last, by the clock of the storage.
+    /// When it was published last, by the clock of the storage. In JSON, Unix seconds.
+    #[serde(serialize_with = "unix_seconds")]
     pub modified: SystemTime,
 }
 
@@ -230,8 +232,15 @@ impl BlobInfo {
     }
 }
 
+/// A time in JSON; what was before 1970 is 0.
+pub(crate) fn unix_seconds<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    serializer.serialize_u64(since.as_secs())
+}
+
 /// Why a blob is in quarantine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
     /// A garbage collection found no use for it; it may come back.
@@ -241,7 +250,7 @@ pub enum Reason {
 }
 
 /// A blob in quarantine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Quarantined {
     /// The digest in its name.

@@ -19,6 +19,7 @@ pub mod blobs;
 pub mod documents;
 pub mod gc;
 pub mod manifests;
+pub mod scrub;
 
 use std::{
     sync::Arc,
@@ -67,6 +68,8 @@ cases! {
     gc: garbage_goes_and_the_rest_stays, young_blobs_stay, dry_run_changes_nothing, unpinned_manifests_may_go,
         unreadable_manifests_stop_collection, interrupted_collections_heal, collecting_while_publishing,
         verify_tells_what_is_missing;
+    scrub: scrubs_are_taken_up, scrubs_stop_when_told, scrubs_keep_their_pace, scrubs_repair_from_a_source,
+        scrubs_repair_from_another_store, usage_shows_orphans_and_quarantine;
 }
 
 /// Writes `content` in pieces of `piece` bytes and publishes it.

@@ -18,8 +18,14 @@ use super::{
     layout::Layout,
 };
 use crate::{
-    BlobInfo, ByteStream, Error, ErrorKind, Quarantined, Reason, blocking::run, expect::check_range, layout,
+    BlobInfo, ByteStream, Error, ErrorKind, Quarantined, Reason,
+    blocking::{each, run},
+    expect::check_range,
+    layout,
 };
+
+/// Folders that one thread lists at least.
+const FOLDERS: usize = 16;
 
 /// Bytes read in one go.
 const PIECE: u64 = 512 << 10;
@@ -119,22 +125,26 @@ pub(super) fn remove(layout: &Layout, digest: Digest) -> Result<bool, Error> {
     layout.calls().remove(&path).map_err(|e| fail("remove", digest, e))
 }
 
-pub(super) fn list(layout: &Layout) -> Result<Vec<BlobInfo>, Error> {
+pub(super) async fn list(layout: Arc<Layout>) -> Result<Vec<BlobInfo>, Error> {
+    let above = Arc::clone(&layout);
+    let folders = run(move || match above.existing(&[layout::BLOBS, layout::SHA256])? {
+        Some(all) => above.names(&all),
+        None => Ok(Vec::new()),
+    })
+    .await?;
+    let lists = each(folders, FOLDERS, move |folder| list_folder(&layout, &folder)).await?;
+    Ok(lists.concat())
+}
+
+fn list_folder(layout: &Layout, folder: &str) -> Result<Vec<BlobInfo>, Error> {
     let mut blobs = Vec::new();
-    let Some(all) = layout.existing(&[layout::BLOBS, layout::SHA256])? else { return Ok(blobs) };
-    for folder in layout.names(&all)? {
-        let Some(path) = layout.listed(&[layout::BLOBS, layout::SHA256, &folder])? else { continue };
-        for name in layout.names(&path)? {
-            let Ok(digest) = format!("{folder}{name}").parse::<Digest>() else { continue };
-            match layout.calls().look(&path.join(&name)) {
-                Ok(metadata) if metadata.is_file() && folder.len() == 2 => {
-                    let modified = metadata.modified().map_err(|e| fail("list", digest, e))?;
-                    blobs.push(BlobInfo::new(ContentId::new(digest, metadata.len()), modified));
-                }
-                Ok(_) => {}
-                Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(fail("list", digest, error)),
-            }
+    let parts = [layout::BLOBS, layout::SHA256, folder];
+    let Some(path) = layout.listed(&parts)?.filter(|_| folder.len() == 2) else { return Ok(blobs) };
+    for (name, metadata) in layout.entries(&path)? {
+        let Ok(digest) = format!("{folder}{name}").parse::<Digest>() else { continue };
+        if metadata.is_file() {
+            let modified = metadata.modified().map_err(|e| fail("list", digest, e))?;
+            blobs.push(BlobInfo::new(ContentId::new(digest, metadata.len()), modified));
         }
     }
     Ok(blobs)

@@ -97,6 +97,22 @@ impl Calls {
         })
     }
 
+    /// As [`names`](Self::names), with what is at each of them, symlinks not followed. Looking from inside of the
+    /// folder is faster than by path. What went away meanwhile is not there.
+    pub(super) fn entries(&self, folder: &Path) -> io::Result<Vec<(String, Metadata)>> {
+        let mut found = Vec::new();
+        for entry in self.make(List, || fs::read_dir(folder))? {
+            let entry = self.make(List, || entry)?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            match self.make(Look, || entry.metadata()) {
+                Ok(metadata) => found.push((name, metadata)),
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     /// Creates one folder; returns whether it was not there. What is no folder is not followed or replaced.
     pub(super) fn make_folder(&self, path: &Path) -> io::Result<bool> {
         match self.make(MakeFolder, || DirBuilder::new().create(path)) {

@@ -1,6 +1,6 @@
 //! Documents of the file system backend: a folder each, a file for each generation.
 
-use std::{collections::BTreeSet, io, path::Path, time::SystemTime};
+use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
@@ -11,12 +11,16 @@ use super::{
 };
 use crate::{
     Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Version,
+    blocking::{each, run},
     generation::{
         FRAME, Generation, READ_ATTEMPTS, check_content, frame, generation_name, is_settled,
         parse_generation, superseded,
     },
     layout,
 };
+
+/// Documents that one thread reads at least.
+const DOCUMENTS: usize = 16;
 
 pub(super) fn read(layout: &Layout, key: &DocumentKey) -> Result<Option<Document>, Error> {
     match highest(layout, key)? {
@@ -25,20 +29,22 @@ pub(super) fn read(layout: &Layout, key: &DocumentKey) -> Result<Option<Document
     }
 }
 
-pub(super) fn list(layout: &Layout, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {
-    let Some(folder) = layout.existing(&[kind.folder()])? else { return Ok(Vec::new()) };
-    let mut documents = Vec::new();
-    for name in layout.names(&folder)? {
-        let Ok(digest) = name.parse::<Digest>() else { continue };
+pub(super) async fn list(layout: Arc<Layout>, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {
+    let above = Arc::clone(&layout);
+    let names = run(move || match above.existing(&[kind.folder()])? {
+        Some(folder) => above.names(&folder),
+        None => Ok(Vec::new()),
+    })
+    .await?;
+    let entry = move |name: String| {
+        let Ok(digest) = name.parse::<Digest>() else { return Ok(None) };
         if layout.listed(&[kind.folder(), &name])?.is_none() {
-            continue;
+            return Ok(None);
         }
         let key = DocumentKey::from_digest(kind, digest);
-        if let Some(document) = read(layout, &key).transpose() {
-            documents.push((key, document));
-        }
-    }
-    Ok(documents)
+        Ok(read(&layout, &key).transpose().map(|document| (key, document)))
+    };
+    Ok(each(names, DOCUMENTS, entry).await?.into_iter().flatten().collect())
 }
 
 pub(super) fn put(

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
+    fs::{File, Metadata},
     io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -159,6 +159,14 @@ impl Layout {
     /// The names in a folder, as far as they are text; everything in a store is ASCII.
     pub(super) fn names(&self, folder: &Path) -> Result<Vec<String>, Error> {
         match self.calls.names(folder) {
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            other => other.map_err(|e| self.fail("list", e).with_detail(show(folder))),
+        }
+    }
+
+    /// The names in a folder, with what is there.
+    pub(super) fn entries(&self, folder: &Path) -> Result<Vec<(String, Metadata)>, Error> {
+        match self.calls.entries(folder) {
             Err(error) if is_absent(&error) => Ok(Vec::new()),
             other => other.map_err(|e| self.fail("list", e).with_detail(show(folder))),
         }

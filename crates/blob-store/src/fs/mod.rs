@@ -157,7 +157,7 @@ impl BlobStore for FsStore {
     }
 
     async fn blobs(&self) -> Result<Vec<BlobInfo>, Error> {
-        self.run(blobs::list).await
+        blobs::list(Arc::clone(&self.layout)).await
     }
 
     async fn quarantine(&self, digest: Digest, reason: Reason) -> Result<bool, Error> {
@@ -199,7 +199,7 @@ impl BlobStore for FsStore {
     }
 
     async fn documents(&self, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {
-        self.run(move |layout| documents::list(layout, kind)).await
+        documents::list(Arc::clone(&self.layout), kind).await
     }
 
     async fn remove_stages(&self, before: SystemTime) -> Result<u64, Error> {

@@ -69,6 +69,9 @@ async fn step(store: &FsStore, number: usize, large: &Bytes) -> Result<(), Error
         14 => {
             let report = store.verify(&VerifyOptions::default().repair(true)).await?;
             // What cannot be read is no error of a scrub, but told.
+            if let Some(id) = report.unread.first() {
+                return Err(Error::blob(ErrorKind::Backend, "verify", *id));
+            }
             report.unreadable.first().map_or(Ok(()), |(key, kind)| Err(Error::new(*kind, "verify", key)))
         }
         15 => pin(store, "task:y", "2").await,

@@ -9,6 +9,8 @@ mod folder;
 mod kill;
 mod model;
 mod races;
+mod reports;
+mod scrub;
 
 use std::time::{Duration, SystemTime};
 

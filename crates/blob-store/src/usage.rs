@@ -1,0 +1,109 @@
+//! Accounting: how much space each model takes, what nothing names, and what is out of sight.
+
+use content_id::Digest;
+use futures::future::try_join;
+use serde::Serialize;
+
+use crate::{
+    BlobInfo, BlobStore, Error, ManifestName, Quarantined,
+    outline::{self, Outline},
+};
+
+/// How much space a store takes, and for what.
+///
+/// As JSON it is an object with these names; each manifest is `{"name": {"hub", "model", "revision"}, "files",
+/// "bytes", "own_bytes"}`, each orphan `{"id": {"digest", "size"}, "modified"}` and each blob in quarantine
+/// `{"digest", "size", "reason", "name"}`, with times in Unix seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Each manifest, by name.
+    pub manifests: Vec<ManifestUsage>,
+    /// Bytes of blobs that no manifest names.
+    pub unreferenced_bytes: u64,
+    /// Bytes of all blobs, each counted once.
+    pub total_bytes: u64,
+    /// Number of all blobs.
+    pub blobs: u64,
+    /// Bytes in quarantine.
+    pub quarantined_bytes: u64,
+    /// The blobs that no manifest names, by digest: garbage, or part of a download that is still going on.
+    pub orphans: Vec<BlobInfo>,
+    /// What is in quarantine, by name.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// How much space one manifest takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ManifestUsage {
+    /// The manifest.
+    pub name: ManifestName,
+    /// Its files.
+    pub files: u64,
+    /// Bytes of its blobs, each counted once.
+    pub bytes: u64,
+    /// Bytes of those blobs that no other manifest names: what its removal frees.
+    pub own_bytes: u64,
+}
+
+/// One manifest's claim to a blob.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    digest: Digest,
+    /// The manifest's place in the list.
+    manifest: usize,
+    size: u64,
+}
+
+pub(crate) async fn usage<S: BlobStore + ?Sized>(store: &S) -> Result<Usage, Error> {
+    let (manifests, mut blobs) = try_join(outline::all(store), store.blobs()).await?;
+    let mut quarantined = store.quarantined().await?;
+    let claims = claims(&manifests);
+    let mut usage = Usage { manifests: claimed(manifests, &claims), ..Usage::default() };
+    blobs.sort_unstable_by_key(|blob| blob.id.digest);
+    usage.blobs = blobs.len() as u64;
+    usage.total_bytes = blobs.iter().map(|blob| blob.id.size).sum();
+    // Both are in order of digests.
+    let mut claims = claims.iter().map(|claim| claim.digest).peekable();
+    usage.orphans = blobs;
+    usage.orphans.retain(|blob| {
+        while claims.next_if(|digest| *digest < blob.id.digest).is_some() {}
+        claims.peek() != Some(&blob.id.digest)
+    });
+    usage.unreferenced_bytes = usage.orphans.iter().map(|blob| blob.id.size).sum();
+    quarantined.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    usage.quarantined_bytes = quarantined.iter().map(|held| held.size).sum();
+    usage.quarantined = quarantined;
+    Ok(usage)
+}
+
+/// What the manifests name, each blob once for each of them, in order of digests.
+fn claims(manifests: &[Outline]) -> Vec<Claim> {
+    let of = |(manifest, outline): (usize, &Outline)| {
+        let files = outline.files.iter();
+        files.map(move |(_, id)| Claim { digest: id.digest, manifest, size: id.size }).collect::<Vec<_>>()
+    };
+    let mut claims: Vec<Claim> = manifests.iter().enumerate().flat_map(of).collect();
+    claims.sort_unstable();
+    claims.dedup_by_key(|claim| (claim.digest, claim.manifest));
+    claims
+}
+
+fn claimed(manifests: Vec<Outline>, claims: &[Claim]) -> Vec<ManifestUsage> {
+    let empty = |outline: Outline| {
+        let (name, files) = (outline.name, outline.files.len() as u64);
+        ManifestUsage { name, files, bytes: 0, own_bytes: 0 }
+    };
+    let mut usages: Vec<ManifestUsage> = manifests.into_iter().map(empty).collect();
+    for of_one_blob in claims.chunk_by(|a, b| a.digest == b.digest) {
+        for claim in of_one_blob {
+            let usage = &mut usages[claim.manifest];
+            usage.bytes = usage.bytes.saturating_add(claim.size);
+            if of_one_blob.len() == 1 {
+                usage.own_bytes = usage.own_bytes.saturating_add(claim.size);
+            }
+        }
+    }
+    usages
+}
