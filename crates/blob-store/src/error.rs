@@ -18,8 +18,11 @@ pub enum ErrorKind {
     Mismatch,
     /// Somebody else changed the document first; read it again and decide again.
     Conflict,
-    /// Blobs that a manifest names are not in the store (or no longer); nothing was written.
+    /// Blobs that a manifest names are not in the store (or no longer), or parts that a blob consists of; nothing
+    /// was written.
     Incomplete,
+    /// Somebody else is writing this, and is alive; wait, or come again.
+    Busy,
     /// The manifest is pinned, so it cannot be removed.
     Pinned,
     /// The disk or the quota is full; nothing half-written stays behind.
@@ -127,7 +130,8 @@ impl fmt::Display for Error {
             ErrorKind::NotFound => "it is not in the store",
             ErrorKind::Mismatch => "the bytes are not the ones announced",
             ErrorKind::Conflict => "it was changed by somebody else",
-            ErrorKind::Incomplete => "blobs it names are not in the store",
+            ErrorKind::Incomplete => "what it consists of is not in the store",
+            ErrorKind::Busy => "somebody else is writing it",
             ErrorKind::Pinned => "it is pinned",
             ErrorKind::NoSpace => "no space is left",
             ErrorKind::Damaged => "what is stored is damaged",

@@ -13,7 +13,7 @@ use content_id::{ContentId, Digest};
 use serde::Serialize;
 
 use crate::{
-    BlobStore, Document, DocumentKind, Error, ManifestName, Pin, Quarantined, Reason, named,
+    BlobStore, Document, DocumentKind, Error, ManifestName, Pin, Quarantined, Reason, StageInfo, named,
     outline::{self, Outline},
 };
 
@@ -57,8 +57,10 @@ pub struct GcReport {
     pub manifests_removed: Vec<ManifestName>,
     /// Bytes freed, quarantine included.
     pub bytes_freed: u64,
-    /// Stages of interrupted writers removed; not counted in a dry run.
+    /// Stages of interrupted writers removed.
     pub stages_removed: u64,
+    /// Bytes that those stages had recorded; not in `bytes_freed`.
+    pub stage_bytes: u64,
 }
 
 impl GcOptions {
@@ -130,6 +132,8 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
     let mut report = GcReport::default();
     // The list of blobs comes before the marks: what is published after it is not looked at.
     let blobs = store.blobs().await?;
+    let stages = stale_stages(store, options).await?;
+    report.stage_bytes = stages.iter().map(|stage| stage.bytes).sum();
     let mut marks = Marks::read(store).await?;
     let unpinned = marks.unpinned(options);
     let live = marks.live();
@@ -151,6 +155,7 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
             report.bytes_freed += if back { 0 } else { held.size };
         }
         report.removed = victims;
+        report.stages_removed = stages.len() as u64;
         return Ok(report);
     }
     report.manifests_removed = remove_manifests(store, unpinned).await?;
@@ -164,6 +169,16 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
     report.removed = victims.into_iter().filter(|id| !settled.live.contains(&id.digest)).collect();
     report.stages_removed = store.remove_stages(options.cutoff()).await?;
     Ok(report)
+}
+
+/// Returns the stages that are old and that no living process is known to have.
+async fn stale_stages<S: BlobStore + ?Sized>(
+    store: &S,
+    options: &GcOptions,
+) -> Result<Vec<StageInfo>, Error> {
+    let mut stages = store.stages().await?;
+    stages.retain(|stage| !stage.owned && stage.modified < options.cutoff());
+    Ok(stages)
 }
 
 /// Removes manifests, and puts back those that were pinned meanwhile.

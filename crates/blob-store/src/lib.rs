@@ -33,7 +33,7 @@
 //! ```text
 //! format.json                                   the layout's version (file system only)
 //! blobs/sha256/ab/cdef...                       a blob, read-only, under the digest abcdef...
-//! staging/...                                   what is being written
+//! staging/...                                   what is being written, or fetched in parts
 //! manifests/<digest of name>/<generation>.json  what a revision of a model is made of
 //! pins/<digest of name>/<generation>.json       which manifests are in use
 //! quarantine/<digest>.<unique>.garbage          hidden by a collection that is not yet sure
@@ -71,6 +71,7 @@ mod named;
 #[cfg(feature = "object-store")]
 mod object;
 mod outline;
+mod parts;
 mod scrub;
 mod store;
 mod usage;
@@ -85,6 +86,7 @@ pub use limits::Limits;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestName, Pin};
 #[cfg(feature = "object-store")]
 pub use object::ObjectStoreBackend;
+pub use parts::{Part, PartHashes, PartStage, PartWriter, Published, StageInfo, StageKey};
 pub use scrub::{
     BlobSource, MissingFile, ModelHealth, NotRefetched, OnProgress, ScrubProgress, VerifyOptions,
     VerifyReport, Wanted, WantedFile,

@@ -8,7 +8,7 @@ use content_id::{ContentId, Digest};
 use futures::stream::BoxStream;
 use serde::{Serialize, Serializer};
 
-use crate::{Document, DocumentKey, DocumentKind, Error, Version};
+use crate::{Document, DocumentKey, DocumentKind, Error, ErrorKind, PartStage, StageInfo, StageKey, Version};
 
 /// The bytes of a blob, in order, in pieces of the backend's choice.
 pub type ByteStream = BoxStream<'static, Result<Bytes, Error>>;
@@ -50,6 +50,22 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     ///
     /// `TooLarge` if `expected` is above the limits; `NoSpace`; `Backend`.
     async fn stage(&self, expected: Expected) -> Result<Box<dyn Stage>, Error>;
+
+    /// Begins to fetch a blob in parts, or goes on with what was recorded under the same key and the same
+    /// expectation, by whichever process.
+    ///
+    /// Where the backend can tell whether the owner of a stage is alive (the file system, by a lock that ends with its
+    /// process), only one has it at a time; elsewhere several may, and share the parts.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` if a living owner has it ([`stage_or_wait`](crate::BlobStoreExt::stage_or_wait) waits for it);
+    /// `TooLarge` if `expected` is above the limits; `NoSpace`; `Backend`. `Unsupported` by a backend that has no
+    /// stages in parts.
+    async fn stage_parts(&self, key: &StageKey, expected: Expected) -> Result<Box<dyn PartStage>, Error> {
+        let _ = expected;
+        Err(Error::new(ErrorKind::Unsupported, "stage", key))
+    }
 
     /// Streams the bytes `range` of `id`; the bytes are not hashed again (see
     /// [`read_all`](crate::BlobStoreExt::read_all) for that).
@@ -145,8 +161,17 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// `Backend` if they cannot be listed.
     async fn documents(&self, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error>;
 
-    /// Removes what interrupted writers left behind and nobody has written to since `before`; returns how many
-    /// stages that were.
+    /// Lists what is being written, or was and is left behind, in no order.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`.
+    async fn stages(&self) -> Result<Vec<StageInfo>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Removes what interrupted writers left behind and nobody has written to since `before`, except what a living
+    /// process is known to have; returns how many stages that were.
     ///
     /// # Errors
     ///

@@ -20,6 +20,7 @@ pub mod documents;
 pub mod gc;
 pub mod manifests;
 pub mod scrub;
+pub mod stages;
 
 use std::{
     sync::Arc,
@@ -70,6 +71,10 @@ cases! {
         verify_tells_what_is_missing;
     scrub: scrubs_are_taken_up, scrubs_stop_when_told, scrubs_keep_their_pace, scrubs_repair_from_a_source,
         scrubs_repair_from_another_store, usage_shows_orphans_and_quarantine;
+    stages: parts_in_any_order, parts_at_once, parts_of_unknown_size, dropped_stages_resume, short_parts_are_parts,
+        unfinished_parts_leave_nothing, wrong_parts_are_refused, wrong_whole_is_refused, other_keys_are_other_stages,
+        overlapping_parts_are_refused, missing_parts_stop_publishing, discarded_stages_are_gone,
+        stages_are_listed_and_removed, owners_are_alone_or_share, an_empty_blob_has_no_parts;
 }
 
 /// Writes `content` in pieces of `piece` bytes and publishes it.

@@ -61,17 +61,25 @@ impl Calls {
     /// Opens a plain file for reading; nothing if it is not there. Anything else of that name (a symlink, a FIFO, a
     /// device) is `InvalidData`, and opening it neither hangs nor has an effect.
     pub(super) fn open(&self, path: &Path) -> io::Result<Option<(File, Metadata)>> {
+        self.open_plain(path, OpenOptions::new().read(true))
+    }
+
+    /// Opens a plain file for reading and writing, as carefully.
+    pub(super) fn open_to_write(&self, path: &Path) -> io::Result<Option<File>> {
+        let opened = self.open_plain(path, OpenOptions::new().read(true).write(true))?;
+        Ok(opened.map(|(file, _)| file))
+    }
+
+    fn open_plain(&self, path: &Path, options: &mut OpenOptions) -> io::Result<Option<(File, Metadata)>> {
         match self.look(path) {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Err(not_a_file()),
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
         }
-        let mut options = OpenOptions::new();
-        options.read(true);
         #[cfg(unix)]
         // In case it was exchanged since the look at it.
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
         let file = match self.make(Open, || options.open(path)) {
             Ok(file) => file,
             Err(error) if is_absent(&error) => return Ok(None),
@@ -132,11 +140,49 @@ impl Calls {
 
     /// Creates a file of an unused name, with mode 0444 less the umask, that goes away unless it is persisted.
     pub(super) fn create(&self, folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
+        self.create_unused(folder, prefix, 0o444)
+    }
+
+    /// The same with mode 0666 less the umask: others may go on with it.
+    pub(super) fn create_shared(&self, folder: &Path) -> io::Result<NamedTempFile> {
+        self.create_unused(folder, "", 0o666)
+    }
+
+    fn create_unused(&self, folder: &Path, prefix: &str, mode: u32) -> io::Result<NamedTempFile> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(prefix).rand_bytes(16);
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o444));
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+        let _ = mode;
         self.make(Create, || builder.tempfile_in(folder))
+    }
+
+    /// Creates a file of this name for reading and writing, where there is nothing, with mode 0666 less the umask.
+    pub(super) fn create_named(&self, path: &Path) -> io::Result<File> {
+        self.make(Create, || OpenOptions::new().read(true).write(true).create_new(true).open(path))
+    }
+
+    /// Writes to a place in a file.
+    pub(super) fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.make(Call::Write, || write_all_at(file, bytes, at))
+    }
+
+    /// Reads from a place in a file; nothing at its end.
+    pub(super) fn read_at(&self, file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+        self.make(Call::Read, || read_at(file, bytes, at))
+    }
+
+    /// Gives a file the length `size`, and lets nobody write to it any more.
+    pub(super) fn close_to_writers(&self, file: &File, size: u64) -> io::Result<()> {
+        self.make(Call::Write, || {
+            let metadata = file.metadata()?;
+            if metadata.len() != size {
+                file.set_len(size)?;
+            }
+            let mut permissions = metadata.permissions();
+            permissions.set_readonly(true);
+            file.set_permissions(permissions)
+        })
     }
 
     pub(super) fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
@@ -146,6 +192,11 @@ impl Calls {
     /// Makes the content of a file durable. A failure is final: a second try would report success for lost data.
     pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
         self.sync(SyncFile, || file.sync_all())
+    }
+
+    /// Makes what was written to a file durable, but not when it was changed and who may read it. As final.
+    pub(super) fn sync_data(&self, file: &File) -> io::Result<()> {
+        self.sync(SyncFile, || file.sync_data())
     }
 
     /// Makes the entries of a folder durable.
@@ -188,6 +239,11 @@ impl Calls {
         gone(self.make(Remove, || fs::remove_file(path)))
     }
 
+    /// Removes a folder, if there is nothing in it.
+    pub(super) fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.make(Remove, || fs::remove_dir(path))
+    }
+
     /// Removes a file that was never given a name.
     pub(super) fn discard(&self, file: NamedTempFile) -> io::Result<bool> {
         gone(self.make(Remove, || file.close()))
@@ -211,4 +267,34 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 /// What is no plain file, or what replaced one while it was opened.
 fn not_a_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "not a plain file")
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, at)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+        at += written as u64;
+    }
+    Ok(())
+}
+
+/// Reads up to `bytes.len()` bytes at a place in a file.
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, bytes, at)
+}
+
+/// Reads up to `bytes.len()` bytes at a place in a file.
+#[cfg(windows)]
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, at)
 }

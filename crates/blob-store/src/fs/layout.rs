@@ -180,6 +180,14 @@ impl Layout {
         }
     }
 
+    /// Makes what was written to a file durable, but not when it was changed and who may read it. As final.
+    pub(super) fn sync_data(&self, file: &File) -> io::Result<()> {
+        match self.options.durability {
+            Durability::Full => self.calls.sync_data(file),
+            Durability::ProcessCrashOnly => Ok(()),
+        }
+    }
+
     /// Makes the entries of a folder durable.
     pub(super) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         match self.options.durability {

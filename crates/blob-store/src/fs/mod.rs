@@ -1,12 +1,19 @@
 //! The backend over a folder of the local file system.
 
+mod begin;
 mod blobs;
 mod calls;
 mod documents;
 #[cfg_attr(not(feature = "conformance"), allow(unreachable_pub, reason = "only tests name a call"))]
 mod faults;
+mod journal;
 mod layout;
+mod part;
+mod parts;
+mod pipe;
+mod record;
 mod stage;
+mod stages;
 
 use std::{
     ops::Range,
@@ -21,7 +28,7 @@ use content_id::{ContentId, Digest};
 
 use crate::{
     BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, Expected,
-    Limits, Quarantined, Reason, Stage, Version, blocking::run,
+    Limits, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version, blocking::run,
 };
 use calls::Calls;
 #[cfg(feature = "conformance")]
@@ -144,6 +151,11 @@ impl BlobStore for FsStore {
         Ok(Box::new(stage::FsStage::create(layout, expected).await?))
     }
 
+    async fn stage_parts(&self, key: &StageKey, expected: Expected) -> Result<Box<dyn PartStage>, Error> {
+        let layout = Arc::clone(&self.layout);
+        Ok(Box::new(parts::FsPartStage::begin(layout, key.stage_name(expected), expected).await?))
+    }
+
     async fn read(&self, id: ContentId, range: Range<u64>) -> Result<ByteStream, Error> {
         blobs::read(Arc::clone(&self.layout), id, range).await
     }
@@ -202,7 +214,11 @@ impl BlobStore for FsStore {
         documents::list(Arc::clone(&self.layout), kind).await
     }
 
+    async fn stages(&self) -> Result<Vec<StageInfo>, Error> {
+        self.run(stages::list).await
+    }
+
     async fn remove_stages(&self, before: SystemTime) -> Result<u64, Error> {
-        self.run(move |layout| stage::remove_stale(layout, before)).await
+        self.run(move |layout| stages::remove_stale(layout, before)).await
     }
 }

@@ -2,7 +2,9 @@
 
 mod blobs;
 mod documents;
+mod parts;
 mod stage;
+mod stages;
 
 use std::{error::Error as _, fmt, io, ops::Range, path::PathBuf, sync::Arc, time::SystemTime};
 
@@ -13,7 +15,7 @@ use object_store::ObjectStore;
 
 use crate::{
     BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind,
-    Expected, Limits, Quarantined, Reason, Stage, Version, layout,
+    Expected, Limits, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version, layout,
 };
 
 /// A store in a bucket, container or folder, shared by as many machines as can reach it.
@@ -74,7 +76,12 @@ impl BlobStore for ObjectStoreBackend {
             expected,
             self.limits,
             self.part_bytes,
+            stage::Target::Blob,
         )?))
+    }
+
+    async fn stage_parts(&self, key: &StageKey, expected: Expected) -> Result<Box<dyn PartStage>, Error> {
+        Ok(Box::new(parts::ObjectPartStage::begin(self, key.stage_name(expected), expected).await?))
     }
 
     async fn read(&self, id: ContentId, range: Range<u64>) -> Result<ByteStream, Error> {
@@ -135,8 +142,12 @@ impl BlobStore for ObjectStoreBackend {
         documents::list(&self.objects, self.limits, kind).await
     }
 
+    async fn stages(&self) -> Result<Vec<StageInfo>, Error> {
+        stages::list(&self.objects).await
+    }
+
     async fn remove_stages(&self, before: SystemTime) -> Result<u64, Error> {
-        stage::remove_stale(&self.objects, before).await
+        stages::remove_stale(&self.objects, before).await
     }
 }
 

@@ -1,15 +1,14 @@
 //! Stages of the object store backend: buffered, or in parts that become an object only once all are checked.
 
-use std::{fmt, mem, sync::Arc, time::SystemTime};
+use std::{fmt, mem, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use content_id::{ContentId, Hasher};
-use futures::TryStreamExt;
+use content_id::{ContentId, Digest, Hasher};
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
 
-use super::{about, blobs, is_absent};
-use crate::{Error, Expected, Limits, Stage, blocking::run, expect::Check, layout};
+use super::{about, blobs, parts};
+use crate::{Error, ErrorKind, Expected, Limits, Part, Stage, blocking::run, expect::Check, layout};
 
 /// Bytes in a part, at least; object stores want 5 MiB in all but the last, and all of one length.
 const PART: u64 = 8 << 20;
@@ -30,6 +29,16 @@ pub(super) struct ObjectStage {
     buffered: usize,
     upload: Option<Upload>,
     failed: bool,
+    target: Target,
+}
+
+/// What the bytes become.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target {
+    /// The blob of their digest.
+    Blob,
+    /// A part of the stage of this name, at this offset.
+    Part(Digest, u64),
 }
 
 /// The parts sent so far; no object until they are completed.
@@ -54,6 +63,7 @@ impl ObjectStage {
         expected: Expected,
         limits: Limits,
         part_bytes: Option<u64>,
+        target: Target,
     ) -> Result<Self, Error> {
         let check = Check::new(expected, limits)?;
         let part = part_bytes
@@ -69,6 +79,7 @@ impl ObjectStage {
             buffered: 0,
             upload: None,
             failed: false,
+            target,
         })
     }
 
@@ -102,9 +113,9 @@ impl ObjectStage {
         let upload = match &mut self.upload {
             Some(upload) => upload,
             none => {
-                let path = match self.check.expected().digest {
-                    Some(digest) => blobs::path(digest),
-                    None => stage_path(),
+                let path = match (self.target, self.check.expected().digest) {
+                    (Target::Blob, Some(digest)) => blobs::path(digest),
+                    _ => stage_path(),
                 };
                 let parts = self.objects.put_multipart(&path).await;
                 none.insert(Upload {
@@ -116,13 +127,23 @@ impl ObjectStage {
         upload.parts.put_part(payload).await.map_err(|e| about("write", self.check.subject()).backend(e))
     }
 
-    async fn finish(&mut self) -> Result<ContentId, Error> {
+    /// Makes the bytes visible, if they have the digest `own`, should one be known since they began.
+    async fn finish(&mut self, own: Option<Digest>) -> Result<ContentId, Error> {
         let rest = self.take(self.buffered).await?;
         let id = mem::take(&mut self.hasher).finish();
         // Nothing above made anything visible; nothing below is reached with wrong bytes.
         self.check.finish(id)?;
+        if let Some(own) = own.filter(|own| *own != id.digest) {
+            let detail = format!("a part has digest {}, not {own}", id.digest);
+            return Err(self.check.fail(ErrorKind::Mismatch, "write").with_detail(detail));
+        }
         let about = || super::blob("publish", id.digest);
-        let path = blobs::path(id.digest);
+        let path = match self.target {
+            Target::Blob => blobs::path(id.digest),
+            // No bytes are no part.
+            Target::Part(..) if id.size == 0 => return Ok(id),
+            Target::Part(name, offset) => parts::path(name, &Part::new(offset, id.size, id.digest)),
+        };
         let Some(mut upload) = self.upload.take() else {
             self.objects.put(&path, rest).await.map_err(|e| about().backend(e))?;
             return Ok(id);
@@ -139,6 +160,18 @@ impl ObjectStage {
             self.upload = Some(upload);
         }
         outcome.map(|()| id)
+    }
+
+    /// Finishes, or gives up.
+    pub(super) async fn complete(mut self, own: Option<Digest>) -> Result<ContentId, Error> {
+        if self.failed {
+            return Err(self.check.failed_before());
+        }
+        let outcome = self.finish(own).await;
+        if outcome.is_err() {
+            let _ = self.abort().await;
+        }
+        outcome
     }
 
     /// Gives up what was sent. The error that led here is the one to report.
@@ -181,15 +214,8 @@ impl Stage for ObjectStage {
         self.check.written()
     }
 
-    async fn publish(mut self: Box<Self>) -> Result<ContentId, Error> {
-        if self.failed {
-            return Err(self.check.failed_before());
-        }
-        let outcome = self.finish().await;
-        if outcome.is_err() {
-            let _ = self.abort().await;
-        }
-        outcome
+    async fn publish(self: Box<Self>) -> Result<ContentId, Error> {
+        self.complete(None).await
     }
 
     async fn discard(mut self: Box<Self>) -> Result<(), Error> {
@@ -199,21 +225,4 @@ impl Stage for ObjectStage {
 
 fn stage_path() -> Path {
     Path::from_iter([layout::STAGING.to_owned(), layout::unique_name()])
-}
-
-/// Removes the objects in staging that were made before `before`.
-pub(super) async fn remove_stale(objects: &Arc<dyn ObjectStore>, before: SystemTime) -> Result<u64, Error> {
-    let fail = |e| about("clean", "stages").backend(e);
-    let mut stages = objects.list(Some(&Path::from(layout::STAGING)));
-    let mut removed = 0;
-    while let Some(meta) = stages.try_next().await.map_err(fail)? {
-        if SystemTime::from(meta.last_modified) < before {
-            match objects.delete(&meta.location).await {
-                Ok(()) => removed += 1,
-                Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(fail(error)),
-            }
-        }
-    }
-    Ok(removed)
 }
