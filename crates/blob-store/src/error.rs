@@ -33,6 +33,12 @@ pub enum ErrorKind {
     Unsupported,
     /// More bytes than the [`Limits`](crate::Limits) allow.
     TooLarge,
+    /// A file's name could lead out of its folder, or some system cannot keep it.
+    UnsafeName,
+    /// Something else is where this should go; it is left alone.
+    Occupied,
+    /// Nothing tells what the bytes should be.
+    Unverified,
     /// The request itself makes no sense: a range outside the blob, an empty name.
     Invalid,
     /// The file system or object store below failed.
@@ -137,6 +143,9 @@ impl fmt::Display for Error {
             ErrorKind::Damaged => "what is stored is damaged",
             ErrorKind::Unsupported => "it was written by a newer version of this program",
             ErrorKind::TooLarge => "it is larger than allowed",
+            ErrorKind::UnsafeName => "it is not safe as a path",
+            ErrorKind::Occupied => "something else is in its place",
+            ErrorKind::Unverified => "nothing tells what its bytes should be",
             ErrorKind::Invalid => "the request makes no sense",
             ErrorKind::Backend => "the storage failed",
         };

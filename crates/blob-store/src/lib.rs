@@ -67,6 +67,7 @@ mod generation;
 mod layout;
 mod limits;
 mod manifest;
+mod moving;
 mod named;
 #[cfg(feature = "object-store")]
 mod object;
@@ -84,6 +85,17 @@ pub use fs::{Durability, FsOptions, FsStore};
 pub use gc::{GcOptions, GcReport};
 pub use limits::Limits;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestName, Pin};
+pub use moving::{
+    BUNDLE_VERSION, BundleOptions, Bundled, Imported, Observer, Progress, bundle_stream, check_file_name,
+    read_bundle_stream,
+};
+#[cfg(feature = "fs")]
+pub use moving::{
+    CacheOptions, CachedModel, ExportMode, ExportOptions, Exported, ImportOptions, export_model,
+    hugging_face_cache, import_folder, import_hugging_face_cache,
+};
+#[cfg(any(feature = "fs", feature = "object-store"))]
+pub use moving::{read_bundle, write_bundle};
 #[cfg(feature = "object-store")]
 pub use object::ObjectStoreBackend;
 pub use parts::{Part, PartHashes, PartStage, PartWriter, Published, StageInfo, StageKey};

@@ -19,6 +19,7 @@ pub mod blobs;
 pub mod documents;
 pub mod gc;
 pub mod manifests;
+pub mod moving;
 pub mod scrub;
 pub mod stages;
 
@@ -75,6 +76,7 @@ cases! {
         unfinished_parts_leave_nothing, wrong_parts_are_refused, wrong_whole_is_refused, other_keys_are_other_stages,
         overlapping_parts_are_refused, missing_parts_stop_publishing, discarded_stages_are_gone,
         stages_are_listed_and_removed, owners_are_alone_or_share, an_empty_blob_has_no_parts;
+    moving: a_bundle_carries_a_model, a_bad_bundle_leaves_no_manifest, a_bundle_replaces_only_what_it_may;
 }
 
 /// Writes `content` in pieces of `piece` bytes and publishes it.

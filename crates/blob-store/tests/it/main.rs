@@ -8,6 +8,7 @@ mod faults;
 mod folder;
 mod kill;
 mod model;
+mod moving;
 mod races;
 mod reports;
 mod scrub;
