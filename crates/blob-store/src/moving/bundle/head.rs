@@ -6,7 +6,7 @@ use content_id::{ContentId, Digest};
 use serde::Deserialize;
 
 use super::{super::names, BUNDLE_VERSION, BundleOptions, SUBJECT};
-use crate::{Error, ErrorKind, FORMAT_VERSION, Manifest, ManifestName, manifest::Content};
+use crate::{Error, ErrorKind, FORMAT_VERSION, Manifest};
 
 /// What every bundle begins with.
 const MAGIC: &str = "blob-store bundle ";
@@ -90,10 +90,6 @@ pub(super) fn manifest(bytes: &[u8], options: &BundleOptions) -> Result<Manifest
     struct Version {
         format_version: u32,
     }
-    #[derive(Deserialize)]
-    struct Named {
-        name: ManifestName,
-    }
     let damaged = |e: serde_json::Error| {
         fail(ErrorKind::Damaged).with_detail("its manifest makes no sense").with_source(e)
     };
@@ -102,8 +98,7 @@ pub(super) fn manifest(bytes: &[u8], options: &BundleOptions) -> Result<Manifest
         let detail = format!("manifest version {format_version}, known up to {FORMAT_VERSION}");
         return Err(fail(ErrorKind::Unsupported).with_detail(detail));
     }
-    let Named { name } = serde_json::from_slice(bytes).map_err(damaged)?;
-    let mut manifest = Manifest::decode(&name.key(), bytes).map_err(|e| fail(e.kind()).with_source(e))?;
+    let mut manifest: Manifest = serde_json::from_slice(bytes).map_err(damaged)?;
     check(&manifest)?;
     if options.max_files < manifest.files.len() {
         let detail = format!("{} files, at most {} allowed", manifest.files.len(), options.max_files);
