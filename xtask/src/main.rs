@@ -1,6 +1,7 @@
 //! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else; what
 //! would use Python says so where there is none.
 
+mod adversity;
 mod bench;
 mod demo;
 mod e2e;
@@ -55,6 +56,12 @@ const COMMANDS: &[Command] = &[
         arguments: "run | settings",
         about: "Measure time and memory; writes target/reports/NAME.json",
         run: bench::run,
+    },
+    Command {
+        name: "adversity",
+        arguments: "power-cuts [--cuts N]",
+        about: "Cut the power of a store's disk many times; writes target/reports/adversity-NAME.json",
+        run: adversity::run,
     },
     Command {
         name: "fixtures",

@@ -1,55 +1,82 @@
-//! Processes killed at any moment, several on one store: what was acknowledged stays, the rest can be cleaned up.
+//! Processes killed at 1,000 random moments, several on one store: what was acknowledged stays, nothing damaged is
+//! visible, no space stays lost, and nobody is held up.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
-use blob_store::{BlobStore, BlobStoreExt, Durability, ErrorKind, FsOptions, FsStore, ManifestName, Pin};
+use blob_store::{
+    BlobStore, BlobStoreExt, Durability, ErrorKind, FsOptions, FsStore, ManifestName, Pin,
+    conformance::{Act, Faults},
+};
 
-use crate::{later, manifest, noise, overwrite};
+use crate::{later, manifest, memory_folder, noise, overwrite};
 
 const DIR: &str = "BLOB_STORE_TEST_KILL";
 const NAME: &str = "BLOB_STORE_TEST_KILL_NAME";
+const STOP: &str = "BLOB_STORE_TEST_KILL_STOP";
 
-/// Kills, of pairs of processes.
-const ROUNDS: usize = 40;
+/// Kills in all, and how many processes work at the same time.
+const KILLS: usize = 1000;
+const PROCESSES: usize = 8;
 
 /// Revisions each process uses.
 const REVISIONS: u64 = 5;
 
 /// What a kill is about needs no power cut, and without fsync there are more moments to kill at.
-fn open(dir: &Path) -> FsStore {
-    FsStore::open_with(dir, FsOptions::default().durability(Durability::ProcessCrashOnly)).expect("a store")
+fn options() -> FsOptions {
+    FsOptions::default().durability(Durability::ProcessCrashOnly)
 }
 
-/// The child: publishes, updates, removes and collects until it is killed, telling what it has done; does nothing
-/// when the test binary runs as a whole.
+fn tell(what: &str, revision: u64) {
+    let mut out = std::io::stdout().lock();
+    // The parent is gone: nobody is left to tell.
+    if writeln!(out, "{what} {revision}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// The child: publishes, updates, pins, removes and collects until it is killed, telling what it has done; does
+/// nothing when the test binary runs as a whole.
 #[tokio::test]
 async fn child() {
     let (Some(dir), Some(name)) = (std::env::var_os(DIR), std::env::var_os(NAME)) else { return };
     let name = name.into_string().expect("a name of ours");
-    let store = open(Path::new(&dir));
-    let tell = |what: &str, revision: u64| {
-        let mut out = std::io::stdout().lock();
-        // The parent is gone: nobody is left to tell.
-        if writeln!(out, "{what} {revision}").and_then(|()| out.flush()).is_err() {
-            std::process::exit(0);
+    let stop: Option<u64> = std::env::var(STOP).ok().and_then(|text| text.parse().ok());
+    let calls = AtomicU64::new(0);
+    // Before the system call of this number it waits for its end.
+    let faults = Faults::new(move |_| {
+        if Some(calls.fetch_add(1, Ordering::SeqCst)) == stop {
+            tell("stop", 0);
+            loop {
+                thread::park();
+            }
         }
-    };
-    for round in 0..u64::MAX {
+        Act::Go
+    });
+    // The name of this test may stand on the line before.
+    tell("\nbegun", 0);
+    let store = FsStore::open_with_faults(dir, options(), Arc::new(faults)).expect("a store");
+    for round in u64::from(std::process::id()).. {
         let revision = round % REVISIONS;
         tell("change", revision);
         loop {
             // The collectors have no grace: they may take a blob, or a stage, that is needed a moment later.
             let mut ids = Vec::new();
             for blob in 0..3 {
-                ids.extend(store.put_bytes(noise(40_000 + (round + blob) as usize % 7, 3)).await);
+                ids.extend(store.put_bytes(noise(4_000 + (round + blob) as usize % 7, 3)).await);
             }
-            if overwrite(&store, &manifest(&name, &revision.to_string(), &ids)).await.is_ok()
-                && ids.len() == 3
+            if ids.len() == 3
+                && overwrite(&store, &manifest(&name, &revision.to_string(), &ids)).await.is_ok()
             {
                 break;
             }
@@ -60,105 +87,143 @@ async fn child() {
             let _ = store.set_pin(&Pin::new("task:shared", pinned, 1), version).await;
         }
         if round % 3 == 2 {
-            tell("change", (revision + 1) % REVISIONS);
-            let gone =
-                ManifestName::new("hub.example", name.clone(), ((revision + 1) % REVISIONS).to_string());
+            let gone = (revision + 1) % REVISIONS;
+            tell("change", gone);
+            let gone = ManifestName::new("hub.example", name.clone(), gone.to_string());
             let _ = store.remove_manifest(&gone).await;
         }
-        let _ = store.collect_garbage(&later()).await;
-    }
-}
-
-fn spawn(dir: &Path, name: &str) -> Child {
-    Command::new(std::env::current_exe().expect("the test binary has a path"))
-        .args(["--exact", "kill::child", "--nocapture"])
-        .env(DIR, dir)
-        .env(NAME, name)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the test binary runs again")
-}
-
-/// Lets both work for a while, kills both, and returns for each the revisions that are certainly there, and those
-/// of which nothing is known.
-fn work_and_kill(mut children: [Child; 2], lines: usize) -> [(BTreeSet<u64>, BTreeSet<u64>); 2] {
-    let mut outputs =
-        children.each_mut().map(|child| BufReader::new(child.stdout.take().expect("it is piped")).lines());
-    let mut told: [Vec<String>; 2] = [vec![], vec![]];
-    for _ in 0..lines {
-        for (output, told) in outputs.iter_mut().zip(&mut told) {
-            told.push(output.next().expect("it writes until it is killed").expect("text"));
+        if round % 2 == 0 {
+            let _ = store.collect_garbage(&later()).await;
         }
     }
-    for child in &mut children {
-        child.kill().expect("it runs");
-        child.wait().expect("it ends");
+}
+
+/// When a process is killed.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// Before the system call of this number, from 0.
+    Progress(u64),
+    /// So long after it has begun.
+    Time(Duration),
+}
+
+fn spawn(dir: &Path, name: &str, moment: Moment) -> Child {
+    let mut command = Command::new(std::env::current_exe().expect("the test binary has a path"));
+    command.args(["--exact", "kill::child", "--nocapture"]).env(DIR, dir).env(NAME, name);
+    if let Moment::Progress(number) = moment {
+        command.env(STOP, number.to_string());
     }
-    let mut told = told.into_iter();
-    outputs.map(|output| {
-        let (mut there, mut unknown) = (BTreeSet::new(), BTreeSet::new());
-        for line in told.next().expect("one each").into_iter().chain(output.map_while(Result::ok)) {
-            let Some((what, revision)) = line.split_once(' ') else { continue };
-            let Ok(revision) = revision.parse() else { continue };
-            match what {
-                "change" => drop((there.remove(&revision), unknown.insert(revision))),
-                "done" => drop((there.insert(revision), unknown.remove(&revision))),
-                _ => {}
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    child.expect("the test binary runs again")
+}
+
+/// What a process told: the revisions that are certainly there, and those of which nothing is known.
+#[derive(Debug, Default)]
+struct Told {
+    there: BTreeSet<u64>,
+    unknown: BTreeSet<u64>,
+}
+
+impl Told {
+    /// Takes a line in; returns whether the process stands still.
+    fn line(&mut self, line: &str) -> bool {
+        let Some((what, revision)) = line.split_once(' ') else { return false };
+        let Ok(revision) = revision.parse() else { return false };
+        match what {
+            "change" => drop((self.there.remove(&revision), self.unknown.insert(revision))),
+            "done" => drop((self.there.insert(revision), self.unknown.remove(&revision))),
+            _ => {}
+        }
+        what == "stop"
+    }
+}
+
+/// Lets a process work and kills it.
+fn work_and_kill(mut child: Child, moment: Moment) -> Told {
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let mut told = Told::default();
+    match moment {
+        Moment::Progress(_) => while !told.line(&lines.next().expect("it tells").expect("text")) {},
+        Moment::Time(time) => {
+            while told.unknown.is_empty() {
+                told.line(&lines.next().expect("it tells").expect("text"));
+            }
+            #[expect(clippy::disallowed_methods, reason = "the moment is one by time")]
+            thread::sleep(time);
+        }
+    }
+    child.kill().expect("it runs");
+    assert!(child.wait().expect("it ends").code().is_none(), "it did not end by itself");
+    for line in lines.map_while(Result::ok) {
+        told.line(&line);
+    }
+    told
+}
+
+/// What is visible is whole; once somebody has cleaned up, what was acknowledged is there, and nothing else.
+async fn check(store: &FsStore, certain: &BTreeMap<String, BTreeSet<u64>>, round: usize) {
+    let report = store.verify(&Default::default()).await.expect("a report");
+    assert_eq!((report.damaged.len(), report.unreadable.len()), (0, 0), "round {round}: {report:?}");
+    // Heals what a killed collector held in its hands.
+    store.collect_garbage(&later()).await.expect("it can be collected");
+    let report = store.verify(&Default::default()).await.expect("a report");
+    assert_eq!((report.damaged.len(), report.unreadable.len()), (0, 0), "round {round}: {report:?}");
+    for (name, certain) in certain {
+        for revision in certain {
+            let name = ManifestName::new("hub.example", name, revision.to_string());
+            let (manifest, _) =
+                store.manifest(&name).await.expect("it can be read").expect("it was acknowledged");
+            for file in manifest.files.values() {
+                let bytes = store.read_all(file.content, 1 << 20).await;
+                bytes.expect("a manifest that was acknowledged is complete");
             }
         }
-        (there, unknown)
-    })
+    }
+    let left = std::fs::read_dir(store.dir().join("staging")).map_or(0, Iterator::count);
+    let held = store.quarantined().await.expect("a listing").len();
+    let lost = store.usage().await.expect("it can be counted").unreferenced_bytes;
+    assert_eq!((left, held, lost), (0, 0, 0), "round {round}: no space is lost");
 }
 
 #[tokio::test]
 async fn killed_processes_lose_nothing() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let mut certain: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-    for round in 0..ROUNDS {
-        let names = ["one", "two"];
-        let known = work_and_kill(names.map(|name| spawn(dir.path(), name)), 4 + round * 7 % 23);
-        for (name, (there, unknown)) in names.into_iter().zip(known) {
-            let certain = certain.entry(name).or_default();
-            certain.retain(|revision| !unknown.contains(revision));
-            certain.extend(there);
+    let dir = memory_folder();
+    let store = FsStore::open_with(dir.path(), options()).expect("a store");
+    let mut certain: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    let mut random = noise(4 * KILLS, 9).into_iter().map(u64::from);
+    let mut random = || random.next().expect("enough of it") << 8 | random.next().expect("enough of it");
+    let (mut by_progress, mut rounds) = (0, 0);
+    for round in 0..KILLS / PROCESSES {
+        let work = |process: usize| {
+            let moment = match process % 2 {
+                0 => Moment::Progress(random() % 1500),
+                _ => Moment::Time(Duration::from_micros(random() % 50_000)),
+            };
+            by_progress += usize::from(matches!(moment, Moment::Progress(_)));
+            let child = spawn(dir.path(), &process.to_string(), moment);
+            thread::spawn(move || work_and_kill(child, moment))
+        };
+        let workers: Vec<_> = (0..PROCESSES).map(work).collect();
+        for (process, worker) in workers.into_iter().enumerate() {
+            let told = worker.join().expect("it was killed");
+            let certain = certain.entry(process.to_string()).or_default();
+            certain.retain(|revision| !told.unknown.contains(revision));
+            certain.extend(told.there);
         }
-        let store = open(dir.path());
-        // Before anybody cleans up: what is visible is whole.
-        let report = store.verify(&Default::default()).await.expect("a report");
-        assert_eq!((report.damaged.len(), report.unreadable.len()), (0, 0), "round {round}: {report:?}");
-        // Heals what a killed collector held in its hands.
-        store.collect_garbage(&later()).await.expect("it can be collected");
-        let report = store.verify(&Default::default()).await.expect("a report");
-        assert_eq!((report.damaged.len(), report.unreadable.len()), (0, 0), "round {round}: {report:?}");
-        for (name, certain) in &certain {
-            for revision in certain {
-                let name = ManifestName::new("hub.example", *name, revision.to_string());
-                let (manifest, _) =
-                    store.manifest(&name).await.expect("it can be read").expect("it was acknowledged");
-                for file in manifest.files.values() {
-                    store
-                        .read_all(file.content, 1 << 20)
-                        .await
-                        .expect("a manifest that was acknowledged is complete");
-                }
-            }
-        }
+        check(&store, &certain, round).await;
+        rounds += 1;
     }
-    let store = open(dir.path());
+    let kept: usize = certain.values().map(BTreeSet::len).sum();
+    println!("{KILLS} kills, {by_progress} of them by progress, in {rounds} rounds; {kept} manifests kept");
+    assert!(PROCESSES < kept, "the children came to something: {certain:?}");
     let report = store.collect_garbage(&later()).await.expect("it can be collected");
     assert_eq!(report.bytes_freed, 0, "every collection before cleaned up after the killed");
-    assert_eq!(std::fs::read_dir(dir.path().join("staging")).expect("a folder").count(), 0);
-    assert!(store.quarantined().await.expect("a listing").is_empty());
-    assert!(certain.values().any(|certain| !certain.is_empty()), "the children came to something");
     // Whoever was killed while writing a manifest holds nobody up.
     let id = store.put_bytes("after".into()).await.expect("it can be put");
     for revision in 0..REVISIONS {
-        overwrite(&store, &manifest("one", &revision.to_string(), &[id])).await.expect("it can be written");
+        overwrite(&store, &manifest("0", &revision.to_string(), &[id])).await.expect("it can be written");
     }
-    let absent = ManifestName::new("hub.example", "one", "absent");
-    assert_eq!(
-        store.set_pin(&Pin::new("other", absent, 1), None).await.expect_err("not there").kind(),
-        ErrorKind::NotFound
-    );
+    let absent = ManifestName::new("hub.example", "0", "absent");
+    let error = store.set_pin(&Pin::new("other", absent, 1), None).await.expect_err("not there");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }

@@ -9,6 +9,7 @@ mod folder;
 mod kill;
 mod model;
 mod moving;
+mod power_cuts;
 mod races;
 mod reports;
 mod scrub;
