@@ -15,6 +15,17 @@ pub(crate) const STAGING: &str = "staging";
 /// Blobs out of sight.
 pub(crate) const QUARANTINE: &str = "quarantine";
 
+/// Every folder that a store has at its top.
+#[cfg(feature = "fs")]
+pub(crate) const FOLDERS: [&str; 6] = [
+    BLOBS,
+    STAGING,
+    QUARANTINE,
+    crate::DocumentKind::Manifest.folder(),
+    crate::DocumentKind::Pin.folder(),
+    "locks",
+];
+
 /// A name that nobody else chooses.
 pub(crate) fn unique_name() -> String {
     let random = || RandomState::new().hash_one(std::process::id());

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Seek, SeekFrom},
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -150,6 +150,19 @@ fn list_folder(layout: &Layout, folder: &str) -> Result<Vec<BlobInfo>, Error> {
     Ok(blobs)
 }
 
+/// Takes a folder out of a blob's place, which no file could replace.
+pub(super) fn clear(layout: &Layout, path: &Path, digest: Digest) -> Result<(), Error> {
+    match layout.calls().look(path) {
+        Ok(found) if found.is_dir() => {
+            let held = layout.folder(&[layout::QUARANTINE])?;
+            let to = held.join(layout::quarantine_name(digest, Reason::Damaged));
+            gone(layout.calls().rename(path, &to)).map(|_| ()).map_err(|e| fail("publish", digest, e))
+        }
+        // Whatever else is wrong, the renaming tells.
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn quarantine(layout: &Layout, digest: Digest, reason: Reason) -> Result<bool, Error> {
     let Some(from) = path(layout, digest)? else { return Ok(false) };
     let to = layout.folder(&[layout::QUARANTINE])?.join(layout::quarantine_name(digest, reason));
@@ -162,8 +175,9 @@ pub(super) fn restore(layout: &Layout, held: &Quarantined) -> Result<bool, Error
     };
     let (folder, name) = folder_and_name(held.digest);
     let folder = layout.folder(&[layout::BLOBS, layout::SHA256, &folder])?;
-    let restored = gone(layout.calls().rename(&from, &folder.join(name)))
-        .map_err(|e| fail("restore", held.digest, e))?;
+    let path = folder.join(name);
+    clear(layout, &path, held.digest)?;
+    let restored = gone(layout.calls().rename(&from, &path)).map_err(|e| fail("restore", held.digest, e))?;
     if restored {
         layout.sync_folder(&folder).map_err(|e| fail("restore", held.digest, e))?;
     }
@@ -187,7 +201,12 @@ pub(super) fn quarantined(layout: &Layout) -> Result<Vec<Quarantined>, Error> {
 
 pub(super) fn purge(layout: &Layout, held: &Quarantined) -> Result<bool, Error> {
     let Some(path) = held_path(layout, held)? else { return Ok(false) };
-    layout.calls().remove(&path).map_err(|e| fail("purge", held.digest, e))
+    let purged = match layout.calls().look(&path) {
+        // It stood in a blob's place.
+        Ok(found) if found.is_dir() => layout.calls().remove_tree(&path),
+        _ => layout.calls().remove(&path),
+    };
+    purged.map_err(|e| fail("purge", held.digest, e))
 }
 
 /// The path of what is in quarantine. A name that did not come from a listing leads nowhere.

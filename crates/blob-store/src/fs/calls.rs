@@ -244,6 +244,11 @@ impl Calls {
         self.make(Remove, || fs::remove_dir(path))
     }
 
+    /// Removes a folder with all that is in it; returns whether it was there. Symlinks are not followed.
+    pub(super) fn remove_tree(&self, path: &Path) -> io::Result<bool> {
+        gone(self.make(Remove, || fs::remove_dir_all(path)))
+    }
+
     /// Removes a file that was never given a name.
     pub(super) fn discard(&self, file: NamedTempFile) -> io::Result<bool> {
         gone(self.make(Remove, || file.close()))

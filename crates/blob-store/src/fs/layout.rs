@@ -11,16 +11,9 @@ use std::{
 use super::{
     Durability, FsOptions,
     calls::{Calls, is_absent},
+    format::{self, Format},
 };
 use crate::{Error, ErrorKind};
-
-/// The version of the folder's layout that this crate writes, and the highest it works on.
-const LAYOUT_VERSION: u64 = 1;
-
-const FORMAT_FILE: &str = "format.json";
-
-/// Bytes of the format file that are looked at.
-const FORMAT_BYTES: u64 = 64 << 10;
 
 /// The folder of a store.
 #[derive(Debug)]
@@ -35,7 +28,7 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn open(root: PathBuf, options: FsOptions, calls: Calls) -> Result<Self, Error> {
         let layout = Self { root, options, calls, durable: Mutex::default() };
-        layout.check_format()?;
+        format::check(&layout)?;
         Ok(layout)
     }
 
@@ -50,31 +43,6 @@ impl Layout {
     /// The way to the operating system.
     pub(super) fn calls(&self) -> &Calls {
         &self.calls
-    }
-
-    /// Returns whether the store has a format file, and that it is one this crate can work with.
-    fn check_format(&self) -> Result<bool, Error> {
-        #[derive(serde::Deserialize)]
-        struct Format {
-            format_version: u64,
-        }
-        let path = self.root.join(FORMAT_FILE);
-        let fail = |kind| Error::new(kind, "open", format_args!("store {}", self.root.display()));
-        let Some((mut file, metadata)) = self.calls.open(&path).map_err(|e| self.fail("open", e))? else {
-            return Ok(false);
-        };
-        if metadata.len() > FORMAT_BYTES {
-            return Err(fail(ErrorKind::Damaged).with_detail(FORMAT_FILE));
-        }
-        let mut text = Vec::new();
-        self.calls.read(&mut file, FORMAT_BYTES, &mut text).map_err(|e| self.fail("open", e))?;
-        let format: Format = serde_json::from_slice(&text)
-            .map_err(|e| fail(ErrorKind::Damaged).with_detail(FORMAT_FILE).with_source(e))?;
-        if format.format_version > LAYOUT_VERSION {
-            let detail = format!("layout version {}, known up to {LAYOUT_VERSION}", format.format_version);
-            return Err(fail(ErrorKind::Unsupported).with_detail(detail));
-        }
-        Ok(true)
     }
 
     /// The folder `parts` below the root, for writing: created where it is missing.
@@ -98,18 +66,9 @@ impl Layout {
             return Ok(());
         }
         self.calls.make_folders(&self.root).map_err(|e| self.fail("create", e))?;
-        if !self.check_format()? {
-            let text =
-                format!("{{\n  \"format_version\": {LAYOUT_VERSION},\n  \"format\": \"blob-store\"\n}}\n");
-            let made = || -> io::Result<()> {
-                let mut file = self.calls.create(&self.root, ".format-")?;
-                self.calls.write(file.as_file_mut(), text.as_bytes())?;
-                self.sync_file(file.as_file())?;
-                // Otherwise another process was faster.
-                self.calls.persist_new(file, &self.root.join(FORMAT_FILE)).map(|_| ())
-            };
-            made().map_err(|e| self.fail("create", e))?;
-            self.sync_folder(&self.root).map_err(|e| self.fail("create", e))?;
+        match format::check(self)? {
+            Format::Sound => {}
+            found => format::write(self, found).map_err(|e| self.fail("create", e))?,
         }
         let root = self.root.clone();
         self.settle(&root, true)

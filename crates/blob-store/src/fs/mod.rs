@@ -6,6 +6,7 @@ mod calls;
 mod documents;
 #[cfg_attr(not(feature = "conformance"), allow(unreachable_pub, reason = "only tests name a call"))]
 mod faults;
+mod format;
 mod journal;
 mod layout;
 mod part;

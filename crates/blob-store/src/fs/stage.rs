@@ -7,7 +7,11 @@ use bytes::Bytes;
 use content_id::{ContentId, Hasher};
 use tempfile::NamedTempFile;
 
-use super::{blobs::folder_and_name, layout::Layout, pipe::Pipe};
+use super::{
+    blobs::{self, folder_and_name},
+    layout::Layout,
+    pipe::Pipe,
+};
 use crate::{Error, Expected, Stage, blocking::run, expect::Check, layout};
 
 /// A blob that is being written to a file, which goes away unless it is published.
@@ -53,7 +57,9 @@ pub(super) fn publish(
     let (folder, name) = folder_and_name(id.digest);
     let folder = layout.folder(&[layout::BLOBS, layout::SHA256, &folder])?;
     // Replaces what is there: the same bytes, or damage. Whoever reads the old file keeps it.
-    rename(&folder.join(name)).map_err(fail)?;
+    let path = folder.join(name);
+    blobs::clear(layout, &path, id.digest)?;
+    rename(&path).map_err(fail)?;
     layout.sync_folder(&folder).map_err(fail)
 }
 

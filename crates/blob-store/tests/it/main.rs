@@ -6,6 +6,7 @@ mod damage;
 mod disk_full;
 mod faults;
 mod folder;
+mod heals;
 mod kill;
 mod model;
 mod moving;
