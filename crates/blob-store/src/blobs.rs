@@ -24,11 +24,19 @@ pub(crate) async fn read_all<S: BlobStore + ?Sized>(
     id: ContentId,
     max_bytes: u64,
 ) -> Result<Bytes, Error> {
-    const OPERATION: &str = "read";
     if max_bytes < id.size {
         let detail = format!("{} bytes, at most {max_bytes} asked for", id.size);
-        return Err(Error::blob(ErrorKind::TooLarge, OPERATION, id).with_detail(detail));
+        return Err(Error::blob(ErrorKind::TooLarge, "read", id).with_detail(detail));
     }
+    loop {
+        match read_once(store, id).await {
+            Err(error) if error.kind() == ErrorKind::Damaged && store.mend(id).await? => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn read_once<S: BlobStore + ?Sized>(store: &S, id: ContentId) -> Result<Bytes, Error> {
     let mut stream = store.read(id, 0..id.size).await?;
     let mut hasher = Hasher::default();
     let mut first = Bytes::new();
@@ -49,7 +57,20 @@ pub(crate) async fn read_all<S: BlobStore + ?Sized>(
         rest.extend_from_slice(&piece);
     }
     if hasher.finish() != id {
-        return Err(Error::blob(ErrorKind::Damaged, OPERATION, id));
+        return Err(Error::blob(ErrorKind::Damaged, "read", id));
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// Whether the stored bytes are those of the name.
+pub(crate) async fn hashes_to_its_name<S: BlobStore + ?Sized>(
+    store: &S,
+    id: ContentId,
+) -> Result<bool, Error> {
+    let mut stream = store.read(id, 0..id.size).await?;
+    let mut hasher = Hasher::default();
+    while let Some(piece) = stream.try_next().await? {
+        hasher.update(&piece);
+    }
+    Ok(hasher.finish() == id)
 }

@@ -71,7 +71,7 @@ pub trait BlobStoreExt: BlobStore {
     ///
     /// `Damaged` or `Unsupported` if one of them cannot be read; `Backend`.
     async fn manifests(&self) -> Result<Vec<Manifest>, Error> {
-        named::manifests(self).await
+        named::seen_manifests(self).await
     }
 
     /// Returns the pin of this name, with its version for [`set_pin`](Self::set_pin).
@@ -109,7 +109,7 @@ pub trait BlobStoreExt: BlobStore {
     ///
     /// `Damaged` or `Unsupported` if one of them cannot be read; `Backend`.
     async fn pins(&self) -> Result<Vec<Pin>, Error> {
-        named::pins(self).await
+        named::seen_pins(self).await
     }
 
     /// Removes what nothing names any more, and what interrupted writers left behind.

@@ -4,7 +4,8 @@
 //!
 //! [`BlobStore`] is the small trait that a backend implements; [`BlobStoreExt`] is what programs use, written once on
 //! top of it. The backends are `FsStore` (feature `fs`, the default) and `ObjectStoreBackend` (feature
-//! `object-store`), and the suite every backend passes is public (feature `conformance`).
+//! `object-store`), and the suite every backend passes is public (feature `conformance`). [`TieredStore`] keeps a local
+//! cache in front of a shared store, [`LayeredStore`] reads through to stores that it never writes to.
 //!
 //! ```
 //! # #[cfg(feature = "fs")]
@@ -63,6 +64,7 @@ mod fs;
 mod gc;
 #[cfg(any(feature = "fs", feature = "object-store"))]
 mod generation;
+mod layers;
 #[cfg(any(feature = "fs", feature = "object-store"))]
 mod layout;
 mod limits;
@@ -83,6 +85,7 @@ pub use ext::BlobStoreExt;
 #[cfg(feature = "fs")]
 pub use fs::{Durability, FsOptions, FsStore};
 pub use gc::{GcOptions, GcReport};
+pub use layers::{LayeredStore, TieredStore};
 pub use limits::Limits;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestName, Pin};
 pub use moving::{

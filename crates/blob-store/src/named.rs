@@ -21,30 +21,54 @@ pub(crate) async fn get<S: BlobStore + ?Sized, C: Content>(
         Some(version) => Error::new(error.kind(), "read", subject()).with_version(version).with_source(error),
         None => Error::new(error.kind(), "read", subject()).with_source(error),
     };
-    let Some(document) = store.document(key).await.map_err(&named)? else { return Ok(None) };
+    let Some(document) = store.document_as_seen(key).await.map_err(&named)? else { return Ok(None) };
     let content: C = decode(key, &document.bytes).map_err(|e| named(e.with_version(document.version)))?;
     Ok(Some((content, document.version)))
 }
 
-/// All documents of a kind that can be read, with their keys; the first that cannot be is the error.
+/// All documents of a kind, as they are now; the first that cannot be read is the error. What may go is decided over
+/// these, and never over what was only seen.
 pub(crate) async fn all<S: BlobStore + ?Sized, C: Content + Send + 'static>(
     store: &S,
     kind: DocumentKind,
+) -> Result<Vec<(C, crate::Document)>, Error> {
+    decoded(store.documents(kind).await?).await
+}
+
+async fn decoded<C: Content + Send + 'static>(
+    entries: Vec<DocumentEntry>,
 ) -> Result<Vec<(C, crate::Document)>, Error> {
     let read = |(key, document): DocumentEntry| {
         let document = document?;
         let content = decode(&key, &document.bytes).map_err(|e| e.with_version(document.version))?;
         Ok((content, document))
     };
-    blocking::each(store.documents(kind).await?, SHARE, read).await
+    blocking::each(entries, SHARE, read).await
 }
 
-pub(crate) async fn manifests<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Manifest>, Error> {
-    let mut all: Vec<Manifest> = contents(store, DocumentKind::Manifest).await?;
+/// All manifests that can be seen, by name; for showing.
+pub(crate) async fn seen_manifests<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Manifest>, Error> {
+    let mut all: Vec<Manifest> = seen(store, DocumentKind::Manifest).await?;
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
 }
 
+/// All pins that can be seen, by name; for showing.
+pub(crate) async fn seen_pins<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Pin>, Error> {
+    let mut all: Vec<Pin> = seen(store, DocumentKind::Pin).await?;
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+async fn seen<S: BlobStore + ?Sized, C: Content + Send + 'static>(
+    store: &S,
+    kind: DocumentKind,
+) -> Result<Vec<C>, Error> {
+    let entries = store.documents_as_seen(kind).await?;
+    Ok(decoded(entries).await?.into_iter().map(|(content, _)| content).collect())
+}
+
+/// All pins as they are now, by name; for deciding.
 pub(crate) async fn pins<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Pin>, Error> {
     let mut all: Vec<Pin> = contents(store, DocumentKind::Pin).await?;
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -146,8 +170,12 @@ async fn remove<S: BlobStore + ?Sized>(store: &S, key: &DocumentKey) -> Result<b
         Ok(Some(document)) => document.version,
         Err(error) => error.version().ok_or(error)?,
     };
-    store.remove_document(key, version).await?;
-    Ok(true)
+    match store.remove_document(key, version).await {
+        Ok(()) => Ok(true),
+        // It is in a read-only store, below the one that is written to.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) async fn set_pin<S: BlobStore + ?Sized>(

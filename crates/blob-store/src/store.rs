@@ -80,7 +80,31 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// backend keeps it in one. The file must not be written to.
     fn local_path(&self, id: ContentId) -> Option<PathBuf>;
 
-    /// Removes a blob at once, whoever uses it; returns whether there was one. Collectors use
+    /// Makes sure that [`local_path`](Self::local_path) leads to each of `ids`, where the store could keep them in
+    /// local files and does not yet. Does nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Damaged` if what is stored elsewhere is not what its name says; `NoSpace`; `Backend`.
+    async fn ensure_local(&self, ids: &[ContentId]) -> Result<(), Error> {
+        let _ = ids;
+        Ok(())
+    }
+
+    /// Takes away a copy of `id` whose bytes are not those of its name, if another copy stands behind it; returns
+    /// whether reading again may give better bytes. Does nothing by default, where there is only one copy.
+    ///
+    /// Readers that hash call it before they say that a blob is damaged.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`.
+    async fn mend(&self, id: ContentId) -> Result<bool, Error> {
+        let _ = id;
+        Ok(false)
+    }
+
+    /// Removes a blob at once, whoever uses it and whatever its size; returns whether there was one. Collectors use
     /// [`quarantine`](Self::quarantine).
     ///
     /// # Errors
@@ -160,6 +184,27 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     ///
     /// `Backend` if they cannot be listed.
     async fn documents(&self, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error>;
+
+    /// Reads a document as [`document`](Self::document) does, or as it was seen last where the store that has it
+    /// cannot be reached now. For looking, and not for deciding what may go: no write accepts the version of what
+    /// was only seen.
+    ///
+    /// # Errors
+    ///
+    /// As for [`document`](Self::document).
+    async fn document_as_seen(&self, key: &DocumentKey) -> Result<Option<Document>, Error> {
+        self.document(key).await
+    }
+
+    /// Reads all documents of a kind as [`documents`](Self::documents) does, with those of read-only stores below,
+    /// or as they were seen last. For looking, and not for deciding what may go.
+    ///
+    /// # Errors
+    ///
+    /// As for [`documents`](Self::documents).
+    async fn documents_as_seen(&self, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {
+        self.documents(kind).await
+    }
 
     /// Lists what is being written, or was and is left behind, in no order.
     ///

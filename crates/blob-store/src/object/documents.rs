@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -11,14 +11,19 @@ use content_id::{ContentId, Digest};
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
 
-use super::{about, blobs::CONCURRENT, is_absent};
+use super::{about, blobs::CONCURRENT, conditional::ConditionalPut, is_absent};
 use crate::{
-    Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Limits, Version,
+    Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Limits, Version, blocking,
     generation::{
         FRAME, Generation, READ_ATTEMPTS, check_content, frame, generation_name, is_settled,
         parse_generation, superseded,
     },
 };
+
+/// How often a listing is asked for what was just written, all in all for about five seconds.
+const LISTINGS: u32 = 18;
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LAST_PAUSE: Duration = Duration::from_millis(600);
 
 pub(super) async fn read(
     objects: &Arc<dyn ObjectStore>,
@@ -63,21 +68,25 @@ pub(super) async fn list(
 
 pub(super) async fn put(
     objects: &Arc<dyn ObjectStore>,
+    conditional: &ConditionalPut,
     limits: Limits,
     key: &DocumentKey,
     content: &Bytes,
     expected: Option<Version>,
 ) -> Result<Version, Error> {
     check_content(key, content, limits)?;
+    conditional.check(objects, key).await?;
     write(objects, limits, key, content, expected).await
 }
 
 pub(super) async fn remove(
     objects: &Arc<dyn ObjectStore>,
+    conditional: &ConditionalPut,
     limits: Limits,
     key: &DocumentKey,
     expected: Version,
 ) -> Result<(), Error> {
+    conditional.check(objects, key).await?;
     write(objects, limits, key, &[], Some(expected)).await.map(|_| ())
 }
 
@@ -100,7 +109,7 @@ async fn write(
         }
         Err(error) => return Err(about("write", key).backend(error)),
     }
-    let seen = generations(objects, key, "write").await?;
+    let seen = listed(objects, key, next).await?;
     if !is_settled(next, seen.last().copied().unwrap_or(next)) {
         return Err(conflict());
     }
@@ -109,6 +118,28 @@ async fn write(
         let _ = objects.delete(&path(key, number)).await;
     }
     Ok(Version::new(next, ContentId::of(&framed).digest))
+}
+
+/// Lists a document's generations until `created` is among them, or has been passed.
+///
+/// A collector finds documents by listing. One whose listing is behind might not see a manifest that was acknowledged,
+/// and take its blobs; so nothing is acknowledged before a listing has it.
+async fn listed(
+    objects: &Arc<dyn ObjectStore>,
+    key: &DocumentKey,
+    created: u64,
+) -> Result<BTreeSet<u64>, Error> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..LISTINGS {
+        let seen = generations(objects, key, "write").await?;
+        if seen.range(created..).next().is_some() {
+            return Ok(seen);
+        }
+        blocking::pause(pause).await?;
+        pause = (pause * 2).min(LAST_PAUSE);
+    }
+    Err(Error::new(ErrorKind::Backend, "write", key)
+        .with_detail("it was written, but no listing of the object store shows it"))
 }
 
 /// The folder of a document.

@@ -1,6 +1,7 @@
 //! The backend over any `object_store`: S3, GCS, Azure, memory, a local folder.
 
 mod blobs;
+mod conditional;
 mod documents;
 mod parts;
 mod stage;
@@ -23,8 +24,10 @@ use crate::{
 /// What the object store has to be able to do:
 ///
 /// - `PutMode::Create` (conditional put), on which the compare-and-swap of documents rests; all of S3, GCS, Azure,
-///   memory and local have it, some S3 look-alikes do not.
-/// - Read its own writes, in listings as well.
+///   memory and local have it, some S3 look-alikes do not. It is tried before the first document is written, and
+///   where it does not hold nothing is.
+/// - Show what was written to everybody once it has shown it to one, also in listings. A listing may be behind: a
+///   document is acknowledged when a listing has it.
 ///
 /// It is as durable as the object store. `LocalFileSystem` is not durable by default: make it
 /// `.with_fsync(true)`, or use [`FsStore`](crate::FsStore), which also removes what killed writers left behind
@@ -37,13 +40,14 @@ pub struct ObjectStoreBackend {
     objects: Arc<dyn ObjectStore>,
     limits: Limits,
     part_bytes: Option<u64>,
+    conditional: Arc<conditional::ConditionalPut>,
 }
 
 impl ObjectStoreBackend {
     /// Keeps blobs and documents in `objects`; nothing else may live there. For a part of a bucket, wrap it in
     /// `object_store::prefix::PrefixStore`.
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, limits: Limits::default(), part_bytes: None }
+        Self { objects, limits: Limits::default(), part_bytes: None, conditional: Arc::default() }
     }
 
     /// Sets what is accepted at most.
@@ -131,11 +135,11 @@ impl BlobStore for ObjectStoreBackend {
         bytes: Bytes,
         expected: Option<Version>,
     ) -> Result<Version, Error> {
-        documents::put(&self.objects, self.limits, key, &bytes, expected).await
+        documents::put(&self.objects, &self.conditional, self.limits, key, &bytes, expected).await
     }
 
     async fn remove_document(&self, key: &DocumentKey, expected: Version) -> Result<(), Error> {
-        documents::remove(&self.objects, self.limits, key, expected).await
+        documents::remove(&self.objects, &self.conditional, self.limits, key, expected).await
     }
 
     async fn documents(&self, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {

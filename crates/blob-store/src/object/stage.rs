@@ -223,6 +223,7 @@ impl Stage for ObjectStage {
     }
 }
 
-fn stage_path() -> Path {
+/// A place that nobody reads.
+pub(super) fn stage_path() -> Path {
     Path::from_iter([layout::STAGING.to_owned(), layout::unique_name()])
 }

@@ -98,7 +98,13 @@ impl<S: BlobStore + ?Sized> Scrub<'_, S> {
             if self.progress.blobs > 0 && max <= self.progress.bytes {
                 return Ok(false);
             }
-            let found = self.read(*id).await?;
+            let found = loop {
+                match self.read(*id).await? {
+                    // Where a better copy stands behind a damaged one, it is taken.
+                    Found::Damaged if self.store.mend(*id).await? => {}
+                    found => break found,
+                }
+            };
             failures = if let Found::Unread(_) = found { failures + 1 } else { 0 };
             match found {
                 Found::Stopped => return Ok(false),

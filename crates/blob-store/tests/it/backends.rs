@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use blob_store::{BlobStore, Durability, FsOptions, FsStore, ObjectStoreBackend, conformance};
+use blob_store::{
+    BlobStore, BlobStoreExt, Durability, FsOptions, FsStore, LayeredStore, ObjectStoreBackend, TieredStore,
+    conformance,
+};
 use object_store::{
     ObjectStore,
     limit::LimitStore,
@@ -78,4 +81,68 @@ async fn slow_writes() {
     let config =
         ThrottleConfig { wait_put_per_call: slow, wait_list_per_call: slow, ..ThrottleConfig::default() };
     conformance::all(|| over(ThrottledStore::new(InMemory::new(), config))).await;
+}
+
+fn cache(dir: &Path) -> Arc<dyn BlobStore> {
+    let options = FsOptions::default().durability(Durability::ProcessCrashOnly);
+    Arc::new(FsStore::open_with(dir.join("cache"), options).expect("a new store"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tier_over_memory() {
+    in_folders(|dir| Arc::new(TieredStore::new(cache(dir), over(InMemory::new())))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tier_over_local_objects() {
+    in_folders(|dir| {
+        let bucket = dir.join("bucket");
+        std::fs::create_dir(&bucket).expect("a new folder");
+        let bucket = LocalFileSystem::new_with_prefix(bucket).expect("the folder is there");
+        Arc::new(TieredStore::new(cache(dir), over(bucket)))
+    })
+    .await;
+}
+
+/// Without a runtime, and with a cache that is no folder.
+#[test]
+fn tier_in_memory_without_a_runtime() {
+    futures::executor::block_on(conformance::all(|| {
+        Arc::new(TieredStore::new(over(InMemory::new()), over(InMemory::new())))
+    }));
+}
+
+#[tokio::test]
+async fn layered_over_empty_stores() {
+    in_folders(|dir| {
+        let absent = FsStore::open(dir.join("absent")).expect("nothing to be wrong");
+        Arc::new(LayeredStore::new(cache(dir), vec![Arc::new(absent), over(InMemory::new())]))
+    })
+    .await;
+}
+
+/// The lower store has blobs of its own; its documents would be in the listings that the suite counts.
+#[tokio::test]
+async fn layered_over_a_warm_store() {
+    let warm = tempfile::tempdir().expect("a temporary folder");
+    let lower = FsStore::open(warm.path()).expect("a new store");
+    for n in 0..20_u64 {
+        lower.put_bytes(crate::noise(1000, 1000 + n)).await.expect("it is put");
+    }
+    let before = lower.blobs().await.expect("a listing");
+    in_folders(|dir| Arc::new(LayeredStore::new(cache(dir), vec![Arc::new(lower.clone())]))).await;
+    let mut after = lower.blobs().await.expect("a listing");
+    after.sort_by_key(|blob| before.iter().position(|known| known == blob));
+    assert_eq!(after, before);
+}
+
+/// A cache in front of a bucket, over an image that brings models along.
+#[tokio::test]
+async fn layers_of_tiers() {
+    in_folders(|dir| {
+        let lower = FsStore::open(dir.join("image")).expect("nothing to be wrong");
+        let upper = TieredStore::new(cache(dir), over(InMemory::new()));
+        Arc::new(LayeredStore::new(Arc::new(upper), vec![Arc::new(lower)]))
+    })
+    .await;
 }

@@ -1,136 +1,18 @@
 //! Every request to the object store fails in turn, before or after it took effect: nothing half-done is visible,
 //! and the same work then succeeds.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use blob_store::{
     BlobStore, BlobStoreExt, Error, ErrorKind, Expected, ManifestName, ObjectStoreBackend, Pin,
 };
 use bytes::Bytes;
-use futures::{StreamExt, stream::BoxStream};
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
+use object_store::memory::InMemory;
+
+use crate::{
+    flaky::{Fault, Flaky},
+    later, manifest, noise, overwrite,
 };
-
-use crate::{later, manifest, noise, overwrite};
-
-/// Counts requests, and fails one of them.
-#[derive(Debug, Default)]
-struct Fault {
-    count: AtomicU64,
-    /// The request that fails; from 1 on, none if 0.
-    fails: u64,
-    /// Whether it takes effect all the same, like one whose answer was lost.
-    answer_lost: bool,
-}
-
-impl Fault {
-    fn now(&self) -> bool {
-        self.count.fetch_add(1, Ordering::SeqCst) + 1 == self.fails
-    }
-
-    async fn on<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
-        let now = self.now();
-        if now && !self.answer_lost {
-            return Err(broken());
-        }
-        let answer = request.await;
-        if now { Err(broken()) } else { answer }
-    }
-}
-
-fn broken() -> object_store::Error {
-    object_store::Error::Generic { store: "flaky", source: "the connection broke".into() }
-}
-
-#[derive(Clone, Debug)]
-struct Flaky {
-    inner: Arc<InMemory>,
-    fault: Arc<Fault>,
-}
-
-impl fmt::Display for Flaky {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("flaky")
-    }
-}
-
-#[derive(Debug)]
-struct FlakyUpload {
-    inner: Box<dyn MultipartUpload>,
-    fault: Arc<Fault>,
-}
-
-#[async_trait]
-impl MultipartUpload for FlakyUpload {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let (part, fault) = (self.inner.put_part(data), Arc::clone(&self.fault));
-        Box::pin(async move { fault.on(part).await })
-    }
-
-    async fn complete(&mut self) -> Result<PutResult> {
-        self.fault.on(self.inner.complete()).await
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        self.fault.on(self.inner.abort()).await
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Flaky {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        self.fault.on(self.inner.put_opts(location, payload, opts)).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        opts: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        let inner = self.fault.on(self.inner.put_multipart_opts(location, opts)).await?;
-        Ok(Box::new(FlakyUpload { inner, fault: Arc::clone(&self.fault) }))
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.fault.on(self.inner.get_opts(location, options)).await
-    }
-
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let flaky = self.clone();
-        let delete = move |location: Result<Path>| {
-            let flaky = flaky.clone();
-            async move {
-                let location = location?;
-                flaky.fault.on(flaky.inner.delete(&location)).await.map(|()| location)
-            }
-        };
-        locations.then(delete).boxed()
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        if self.fault.now() {
-            return futures::stream::iter([Err(broken())]).boxed();
-        }
-        self.inner.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.fault.on(self.inner.list_with_delimiter(prefix)).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.fault.on(self.inner.copy_opts(from, to, options)).await
-    }
-}
 
 /// Small parts, so that an upload of several takes no time.
 const PART: u64 = 5000;
@@ -179,10 +61,8 @@ async fn fail_every_request(answer_lost: bool) {
     let large = large();
     for fails in 1.. {
         let inner = Arc::new(InMemory::new());
-        let fault = Arc::new(Fault { fails, answer_lost, ..Fault::default() });
-        let flaky =
-            ObjectStoreBackend::new(Arc::new(Flaky { inner: Arc::clone(&inner), fault: Arc::clone(&fault) }))
-                .with_part_bytes(PART);
+        let fault = Arc::new(Fault::once(fails, answer_lost));
+        let flaky = ObjectStoreBackend::new(Arc::new(Flaky::new(&inner, &fault))).with_part_bytes(PART);
         let mut done = Vec::new();
         let outcome = life(&flaky, &large, &mut done).await;
         let store = ObjectStoreBackend::new(inner);
@@ -206,7 +86,7 @@ async fn fail_every_request(answer_lost: bool) {
             store.pin("task:x").await.expect("it can be read").expect("there").0.manifest.revision,
             "2"
         );
-        if fault.count.load(Ordering::SeqCst) < fails {
+        if fault.requests() < fails {
             assert!(outcome.is_ok());
             assert!(40 < fails, "every request was failed once");
             return;
@@ -222,4 +102,34 @@ async fn failed_requests() {
 #[tokio::test]
 async fn lost_answers() {
     fail_every_request(true).await;
+}
+
+/// Every n-th request fails, for ever: nothing is ever half-done, and where n is more than the work takes, it comes to
+/// its end by trying again.
+#[tokio::test]
+async fn every_nth_request_fails() {
+    let large = large();
+    for (every, answer_lost) in
+        [2, 3, 5, 8, 13, 21, 34, 89, 144].into_iter().flat_map(|n| [(n, false), (n, true)])
+    {
+        let inner = Arc::new(InMemory::new());
+        let fault = Arc::new(Fault::every(every, answer_lost));
+        let flaky = ObjectStoreBackend::new(Arc::new(Flaky::new(&inner, &fault))).with_part_bytes(PART);
+        let store = ObjectStoreBackend::new(Arc::clone(&inner) as Arc<dyn object_store::ObjectStore>);
+        let mut ended = false;
+        for _ in 0..60 {
+            match life(&flaky, &large, &mut Vec::new()).await {
+                Ok(()) => ended = true,
+                Err(error) => {
+                    let kinds = [ErrorKind::Backend, ErrorKind::Conflict];
+                    assert!(kinds.contains(&error.kind()), "every {every}: {error:?}");
+                }
+            }
+            let report = store.verify(&Default::default()).await.expect("a report");
+            assert!(report.is_sound(), "every {every}: {report:?}");
+        }
+        assert!(ended || every < 144, "every {every}");
+        life(&store, &large, &mut Vec::new()).await.expect("the same work succeeds afterwards");
+        assert_eq!(store.blobs().await.expect("a listing").len(), 3, "every {every}");
+    }
 }

@@ -13,7 +13,8 @@ use futures::TryStreamExt;
 
 use crate::{later, manifest, noise};
 
-fn blob_path(dir: &Path, id: ContentId) -> PathBuf {
+/// Where a blob lies in the folder of a store.
+pub(crate) fn blob_path(dir: &Path, id: ContentId) -> PathBuf {
     let text = id.digest.to_string();
     dir.join("blobs/sha256").join(&text[..2]).join(&text[2..])
 }

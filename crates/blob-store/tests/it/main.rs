@@ -5,15 +5,19 @@ mod calls;
 mod damage;
 mod disk_full;
 mod faults;
+mod flaky;
 mod folder;
 mod heals;
 mod kill;
+mod layered;
 mod model;
 mod moving;
+mod odd_objects;
 mod power_cuts;
 mod races;
 mod reports;
 mod scrub;
+mod tier;
 
 use std::time::{Duration, SystemTime};
 
