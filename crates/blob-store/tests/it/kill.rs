@@ -15,9 +15,12 @@ use std::{
 };
 
 use blob_store::{
-    BlobStore, BlobStoreExt, Durability, ErrorKind, FsOptions, FsStore, ManifestName, Pin,
+    BlobStore, BlobStoreExt, Durability, Error, ErrorKind, FsOptions, FsStore, ManifestName, Pin, StageKey,
     conformance::{Act, Faults},
 };
+
+use bytes::Bytes;
+use content_id::ContentId;
 
 use crate::{later, manifest, memory_folder, noise, overwrite};
 
@@ -43,6 +46,31 @@ fn tell(what: &str, revision: u64) {
     if writeln!(out, "{what} {revision}").and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
     }
+}
+
+/// One of the blobs that all processes use.
+fn content(number: u64) -> Bytes {
+    noise(4_000 + number as usize % 7, 3)
+}
+
+fn key(id: ContentId) -> StageKey {
+    StageKey::new("source", &id.digest.to_string())
+}
+
+/// Publishes a blob through a stage that all processes know: goes on where a killed one was, unless a living one has
+/// it.
+async fn in_parts(store: &FsStore, content: Bytes) -> Result<ContentId, Error> {
+    let id = ContentId::of(&content);
+    let stage = match store.stage_parts(&key(id), id.into()).await {
+        Err(error) if error.kind() == ErrorKind::Busy => return store.put_bytes(content).await,
+        stage => stage?,
+    };
+    for range in stage.missing(1500) {
+        let mut part = stage.part(range.clone()).await?;
+        part.write(content.slice(range.start as usize..range.end as usize)).await?;
+        part.finish(None).await?;
+    }
+    stage.publish().await.map(|published| published.id)
 }
 
 /// The child: publishes, updates, pins, removes and collects until it is killed, telling what it has done; does
@@ -73,7 +101,11 @@ async fn child() {
             // The collectors have no grace: they may take a blob, or a stage, that is needed a moment later.
             let mut ids = Vec::new();
             for blob in 0..3 {
-                ids.extend(store.put_bytes(noise(4_000 + (round + blob) as usize % 7, 3)).await);
+                let content = content(round + blob);
+                ids.extend(match blob {
+                    0 => in_parts(&store, content).await,
+                    _ => store.put_bytes(content).await,
+                });
             }
             if ids.len() == 3
                 && overwrite(&store, &manifest(&name, &revision.to_string(), &ids)).await.is_ok()
@@ -160,6 +192,23 @@ fn work_and_kill(mut child: Child, moment: Moment) -> Told {
     told
 }
 
+/// The stages that the killed had can be taken up at once; returns how many parts they have.
+async fn take_up_stages(store: &FsStore, round: usize) -> usize {
+    let mut recorded = 0;
+    for number in 0..7 {
+        let content = content(number);
+        let id = ContentId::of(&content);
+        let stage = store.stage_parts(&key(id), id.into()).await;
+        let stage = stage.unwrap_or_else(|error| panic!("round {round}: a stage is held up: {error:?}"));
+        for part in stage.parts() {
+            let (start, end) = (part.range().start as usize, part.range().end as usize);
+            assert_eq!(part.digest, ContentId::of(&content[start..end]).digest, "round {round}");
+            recorded += 1;
+        }
+    }
+    recorded
+}
+
 /// What is visible is whole; once somebody has cleaned up, what was acknowledged is there, and nothing else.
 async fn check(store: &FsStore, certain: &BTreeMap<String, BTreeSet<u64>>, round: usize) {
     let report = store.verify(&Default::default()).await.expect("a report");
@@ -192,7 +241,7 @@ async fn killed_processes_lose_nothing() {
     let mut certain: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     let mut random = noise(4 * KILLS, 9).into_iter().map(u64::from);
     let mut random = || random.next().expect("enough of it") << 8 | random.next().expect("enough of it");
-    let (mut by_progress, mut rounds) = (0, 0);
+    let (mut by_progress, mut rounds, mut recorded) = (0, 0, 0);
     for round in 0..KILLS / PROCESSES {
         let work = |process: usize| {
             let moment = match process % 2 {
@@ -210,11 +259,15 @@ async fn killed_processes_lose_nothing() {
             certain.retain(|revision| !told.unknown.contains(revision));
             certain.extend(told.there);
         }
+        recorded += take_up_stages(&store, round).await;
         check(&store, &certain, round).await;
         rounds += 1;
     }
     let kept: usize = certain.values().map(BTreeSet::len).sum();
-    println!("{KILLS} kills, {by_progress} of them by progress, in {rounds} rounds; {kept} manifests kept");
+    println!(
+        "{KILLS} kills, {by_progress} of them by progress, in {rounds} rounds; {kept} manifests kept, {recorded} parts \
+        taken up"
+    );
     assert!(PROCESSES < kept, "the children came to something: {certain:?}");
     let report = store.collect_garbage(&later()).await.expect("it can be collected");
     assert_eq!(report.bytes_freed, 0, "every collection before cleaned up after the killed");

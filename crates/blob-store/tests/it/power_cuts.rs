@@ -10,9 +10,11 @@ use std::{
 };
 
 use blob_store::{
-    BlobStore, BlobStoreExt, Durability, Error, FsOptions, FsStore, ManifestName, Pin, VerifyOptions,
+    BlobStore, BlobStoreExt, Durability, Error, FsOptions, FsStore, ManifestName, Pin, StageKey,
+    VerifyOptions,
     conformance::{Act, Call, Faults},
 };
+use bytes::Bytes;
 use content_id::ContentId;
 
 use crate::{later, manifest, noise, overwrite};
@@ -57,12 +59,41 @@ async fn writer() {
     }
 }
 
+fn content(number: u64, blob: u64) -> Bytes {
+    noise((500 + (number * 7919 + blob * 104_729) % 40_000) as usize, number * 4 + blob)
+}
+
+fn key(number: u64) -> StageKey {
+    StageKey::new("source", &number.to_string())
+}
+
+/// Publishes the first blob of a change in parts, in a stage that is given up once and taken up again.
+async fn in_parts(store: &FsStore, number: u64) -> Result<ContentId, Error> {
+    let content = content(number, 0);
+    for most in [3, usize::MAX] {
+        let stage = store.stage_parts(&key(number), ContentId::of(&content).into()).await?;
+        for range in stage.missing(4000).into_iter().rev().take(most) {
+            let mut part = stage.part(range.clone()).await?;
+            part.write(content.slice(range.start as usize..range.end as usize)).await?;
+            part.finish(None).await?;
+            tell(format_args!("part {number} {}", range.start));
+        }
+        if most == usize::MAX {
+            tell(format_args!("publish {number}"));
+            stage.publish().await?;
+        }
+    }
+    Ok(ContentId::of(&content))
+}
+
 async fn change(store: &FsStore, number: u64) -> Result<(), Error> {
     let which = number / 2 % NAMES;
     let mut ids = Vec::new();
     for blob in 0..3 {
-        let length = 500 + (number * 7919 + blob * 104_729) % 40_000;
-        let id = store.put_bytes(noise(length as usize, number * 4 + blob)).await?;
+        let id = match blob {
+            0 => in_parts(store, number).await?,
+            _ => store.put_bytes(content(number, blob)).await?,
+        };
         tell(format_args!("blob {} {}", id.digest, id.size));
         ids.push(id);
     }
@@ -101,6 +132,8 @@ struct Log {
     /// The acknowledged blobs since the last collection, and how many collections there were.
     blobs: BTreeSet<ContentId>,
     collections: usize,
+    /// The stage that is being written, with the offsets of its parts.
+    stage: Option<(u64, BTreeSet<u64>)>,
 }
 
 impl Log {
@@ -120,6 +153,14 @@ impl Log {
                         _ => drop(log.done.insert((*key).to_owned(), change)),
                     }
                 }
+                ["part", number, offset] => {
+                    let (Ok(number), Ok(offset)) = (number.parse(), offset.parse()) else { continue };
+                    match &mut log.stage {
+                        Some((current, offsets)) if *current == number => drop(offsets.insert(offset)),
+                        _ => log.stage = Some((number, [offset].into())),
+                    }
+                }
+                ["publish", _] => log.stage = None,
                 ["collect"] => {
                     log.collections += 1;
                     log.blobs.clear();
@@ -224,7 +265,31 @@ async fn look(
             }
         }
     }
+    // The stage that was being written is there with all parts that were recorded, and can be finished.
+    if let (Some((number, offsets)), Some((same, _))) = (&acknowledged.stage, &later.stage)
+        && number == same
+    {
+        let id = ContentId::of(&content(*number, 0));
+        match finish(store, *number, offsets).await {
+            Ok(true) if store.read_all(id, 1 << 20).await.is_ok() => visible += offsets.len() as u64,
+            outcome => lost.push(format!("parts {offsets:?} of stage {number}: {outcome:?}")),
+        }
+    }
     visible
+}
+
+/// Writes what is missing of a stage and publishes it; whether all these parts were there.
+async fn finish(store: &FsStore, number: u64, offsets: &BTreeSet<u64>) -> Result<bool, Error> {
+    let content = content(number, 0);
+    let stage = store.stage_parts(&key(number), ContentId::of(&content).into()).await?;
+    let there: BTreeSet<u64> = stage.parts().iter().map(|part| part.offset).collect();
+    for range in stage.missing(4000) {
+        let mut part = stage.part(range.clone()).await?;
+        part.write(content.slice(range.start as usize..range.end as usize)).await?;
+        part.finish(None).await?;
+    }
+    stage.publish().await?;
+    Ok(offsets.is_subset(&there))
 }
 
 /// What a program does next on the same disk: damage is taken away, and everything can be written anew.
