@@ -37,6 +37,12 @@ impl Check {
         self.expected
     }
 
+    /// The size that is expected, where it is known.
+    #[cfg(feature = "fs")]
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.expected.size
+    }
+
     pub(crate) fn written(&self) -> u64 {
         self.written
     }

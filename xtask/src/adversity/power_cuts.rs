@@ -85,7 +85,9 @@ pub(super) fn run(cuts: u32) -> Result<(), String> {
     let folder = repo::root().join("target/adversity");
     fs::create_dir_all(&folder).map_err(|error| format!("no folder {}: {error}", folder.display()))?;
     let folder = tempfile::tempdir_in(&folder).map_err(|error| format!("no temporary folder: {error}"))?;
-    let program = build()?;
+    // A copy, so that nothing changes under a run that takes minutes.
+    let program = folder.path().join(format!("it{}", std::env::consts::EXE_SUFFIX));
+    fs::copy(build()?, &program).map_err(|error| format!("cannot copy the tests of blob-store: {error}"))?;
     let rig = match Rig::new(&folder.path().join("rig")) {
         Ok(rig) => rig,
         Err(why) => {

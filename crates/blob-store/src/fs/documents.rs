@@ -74,6 +74,7 @@ fn write(
     let staging = layout.folder(&[layout::STAGING])?;
     let folder = layout.folder(&[key.kind().folder(), &key.digest().to_string()])?;
     let framed = frame(content);
+    let fail = |e| layout.with_numbers(fail(e), Some(framed.len() as u64), 0);
     let mut file = layout.calls().create(&staging, "").map_err(fail)?;
     layout.calls().write(file.as_file_mut(), &framed).map_err(fail)?;
     layout.sync_file(file.as_file()).map_err(fail)?;

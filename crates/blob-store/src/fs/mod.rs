@@ -7,6 +7,7 @@ mod documents;
 #[cfg_attr(not(feature = "conformance"), allow(unreachable_pub, reason = "only tests name a call"))]
 mod faults;
 mod format;
+mod full;
 mod journal;
 mod layout;
 mod part;

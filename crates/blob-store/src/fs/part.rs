@@ -1,12 +1,16 @@
 //! Writing one part of a stage of the file system backend.
 
-use std::{ops::Range, sync::Arc};
+use std::{fs::File, io, ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use content_id::{Digest, Hasher};
 
-use super::{parts::Claim, pipe::Pipe};
+use super::{
+    layout::Layout,
+    parts::Claim,
+    pipe::{Guard, Pipe},
+};
 use crate::{Error, ErrorKind, Part, PartWriter, blocking::run};
 
 /// A part that is being written.
@@ -18,6 +22,13 @@ pub(super) struct FsPartWriter {
     pipe: Pipe<Arc<Claim>>,
     /// Whether a second hash goes on with that of the whole.
     whole: bool,
+}
+
+/// All parts of a stage are in one file.
+impl Guard for Arc<Claim> {
+    fn sync(&self, layout: &Layout, file: &File) -> io::Result<()> {
+        self.parted.recorder.sync(layout, file)
+    }
 }
 
 impl FsPartWriter {
@@ -63,7 +74,8 @@ impl PartWriter for FsPartWriter {
             return Err(self.fail(ErrorKind::Mismatch, "write").with_detail(detail));
         }
         self.written = written;
-        self.pipe.push(piece).await
+        let pushed = self.pipe.push(piece).await;
+        pushed.map_err(|e| self.claim.parted.layout.with_numbers(e, Some(size), written))
     }
 
     fn written(&self) -> u64 {
@@ -74,7 +86,10 @@ impl PartWriter for FsPartWriter {
         if self.pipe.has_failed() {
             return Err(self.failed_before());
         }
-        let rest = self.pipe.drain().await?;
+        let (claim, needed, taken) =
+            (Arc::clone(&self.claim), self.range.end - self.range.start, self.written);
+        let fail = move |e| claim.parted.layout.with_numbers(e, Some(needed), taken);
+        let rest = self.pipe.drain().await.map_err(&fail)?;
         run(move || {
             let parted = &self.claim.parted;
             let mut hashers = rest.complete(&parted.layout, &parted.files.data)?.into_iter();
@@ -95,5 +110,6 @@ impl PartWriter for FsPartWriter {
             Ok(part)
         })
         .await
+        .map_err(fail)
     }
 }

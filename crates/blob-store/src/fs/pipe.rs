@@ -15,9 +15,20 @@ const BATCH: usize = 1 << 20;
 /// Bytes after which the disk is set to work while more is written, so that the sync at the end is a short one.
 const SYNC: u64 = 32 << 20;
 
+/// What is held by whatever works on a file, so that it lives as long as a thread that still does.
+pub(super) trait Guard: Clone + Send + 'static {
+    /// Syncs the file before its end. What a failure means to others who write to it is the guard's business.
+    fn sync(&self, layout: &Layout, file: &File) -> io::Result<()>;
+}
+
+/// A file that nobody else writes to.
+impl Guard for () {
+    fn sync(&self, layout: &Layout, file: &File) -> io::Result<()> {
+        layout.sync_data(file)
+    }
+}
+
 /// What is written to a place in a file, and hashed on the way.
-///
-/// `G` is held by whatever works on the file, so that it lives as long as a thread that still does.
 #[derive(Debug)]
 pub(super) struct Pipe<G> {
     layout: Arc<Layout>,
@@ -51,7 +62,7 @@ pub(super) struct Rest {
     subject: Arc<str>,
 }
 
-impl<G: Clone + Send + 'static> Pipe<G> {
+impl<G: Guard> Pipe<G> {
     /// Writes to `file` from `at` on; every hasher sees every byte.
     pub(super) fn new(
         layout: Arc<Layout>,
@@ -165,7 +176,7 @@ impl<G: Clone + Send + 'static> Pipe<G> {
             let (layout, file) = (Arc::clone(&self.layout), Arc::clone(&self.file));
             let (guard, subject) = (self.guard.clone(), Arc::clone(&self.subject));
             self.syncing = Some(runtime.spawn_blocking(move || {
-                let outcome = layout.sync_data(&file).map_err(|e| Error::io("write", subject, e));
+                let outcome = guard.sync(&layout, &file).map_err(|e| Error::io("write", subject, e));
                 drop(guard);
                 outcome
             }));

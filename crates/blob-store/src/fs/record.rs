@@ -77,6 +77,13 @@ impl Recorder {
         }
         Ok(())
     }
+
+    /// Has the disk begin with what was written to `data` so far. If it fails nothing can be recorded any more: the
+    /// system tells of lost bytes once, whichever part they were of, and a later sync would report success.
+    pub(super) fn sync(&self, layout: &Layout, data: &File) -> io::Result<()> {
+        let mut journal = lock(&self.journal);
+        layout.sync_data(data).inspect_err(|_| journal.failed = Some(ErrorKind::Backend))
+    }
 }
 
 impl Journal {

@@ -73,7 +73,8 @@ impl Stage for FsStage {
             self.pipe.fail();
             return Err(error);
         }
-        self.pipe.push(piece).await
+        let taken = self.check.written();
+        self.pipe.push(piece).await.map_err(|e| self.layout.with_numbers(e, self.check.size(), taken))
     }
 
     fn written(&self) -> u64 {
@@ -84,7 +85,9 @@ impl Stage for FsStage {
         if self.pipe.has_failed() {
             return Err(self.check.failed_before());
         }
-        let rest = self.pipe.drain().await?;
+        let (layout, needed, taken) = (Arc::clone(&self.layout), self.check.size(), self.check.written());
+        let fail = move |e| layout.with_numbers(e, needed, taken);
+        let rest = self.pipe.drain().await.map_err(&fail)?;
         run(move || {
             let Self { layout, check, file, content, .. } = *self;
             let hasher = rest.complete(&layout, &content)?.pop().unwrap_or_default();
@@ -94,6 +97,7 @@ impl Stage for FsStage {
             Ok(id)
         })
         .await
+        .map_err(fail)
     }
 
     async fn discard(self: Box<Self>) -> Result<(), Error> {

@@ -5,7 +5,10 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use blob_store::{
@@ -304,4 +307,42 @@ fn once_over_the_quota() {
 #[test]
 fn once_with_too_many_files_open() {
     in_place(Plan { act: Act::Fail(Failure::TooManyFiles), ..FULL }, ErrorKind::Backend);
+}
+
+/// A failed sync is told to one caller only, and says nothing of whose bytes were lost: no other part may be recorded
+/// after it.
+#[tokio::test]
+async fn a_sync_that_failed_for_one_part_records_no_other() {
+    let dir = memory_folder();
+    let armed = Arc::new(AtomicBool::new(false));
+    let trigger = Arc::clone(&armed);
+    let faults = Faults::new(move |call| match call {
+        Call::SyncFile if trigger.swap(false, Ordering::SeqCst) => Act::Fail(Failure::Io),
+        _ => Act::Go,
+    });
+    let store = FsStore::open_with_faults(dir.path(), FsOptions::default(), Arc::new(faults));
+    let store = store.expect("a new store");
+    let key = StageKey::new("source", "v1");
+    let stage = store.stage_parts(&key, Expected::default()).await.expect("it begins");
+    // So much that the disk is set to work before the part is finished.
+    let (piece, count) = (Bytes::from(vec![1; 1 << 20]), 40);
+    let mut large = stage.part(0..count << 20).await.expect("nobody has it");
+    let mut small = stage.part(count << 20..(count << 20) + 5).await.expect("nobody has it");
+    small.write("small".into()).await.expect("it is accepted");
+    armed.store(true, Ordering::SeqCst);
+    let mut outcome = Ok(());
+    for _ in 0..count {
+        outcome = outcome.and(large.write(piece.clone()).await);
+    }
+    let error = match outcome {
+        Ok(()) => large.finish(None).await.expect_err("its sync failed"),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::Backend, "{error:?}");
+    assert!(!armed.load(Ordering::SeqCst), "the sync failed before the end");
+    let error = small.finish(None).await.expect_err("its bytes may be lost, too");
+    assert_eq!(error.kind(), ErrorKind::Backend, "{error:?}");
+    drop(stage);
+    let stage = store.stage_parts(&key, Expected::default()).await.expect("it begins anew");
+    assert_eq!(stage.parts(), []);
 }

@@ -1,12 +1,14 @@
-//! A full disk, played by a limit on the size of files in a child process.
+//! A full disk: a limit on the size of files in a child process, and a small disk in memory where one can be mounted.
 
 use std::process::Command;
 
-use blob_store::{BlobStore, BlobStoreExt, ErrorKind, FsStore};
+use blob_store::{BlobStore, BlobStoreExt, ErrorKind, FsStore, StageKey};
+use content_id::ContentId;
 
 use crate::noise;
 
 const DIR: &str = "BLOB_STORE_TEST_FULL_DISK";
+const SMALL: &str = "BLOB_STORE_TEST_SMALL_DISK";
 
 /// The child: runs under the limit; does nothing when the test binary runs as a whole.
 #[tokio::test]
@@ -16,7 +18,7 @@ async fn child() {
     let small = store.put_bytes("small".into()).await.expect("it fits");
     let large = noise(5 << 20, 1);
     for known in [true, false] {
-        let expected = if known { content_id::ContentId::of(&large).into() } else { Default::default() };
+        let expected = if known { ContentId::of(&large).into() } else { Default::default() };
         let mut stage = store.stage(expected).await.expect("a stage begins");
         let mut outcome = Ok(());
         for piece in large.chunks(100_000) {
@@ -27,6 +29,9 @@ async fn child() {
             Err(error) => error,
         };
         assert_eq!(error.kind(), ErrorKind::NoSpace, "{error:?}");
+        let text = error.to_string();
+        let needed = if known { "5242880 bytes are needed, of which" } else { "bytes were taken" };
+        assert!(text.contains(needed) && text.ends_with(" bytes are free"), "{text}");
     }
     let staging = std::fs::read_dir(store.dir().join("staging")).expect("a folder");
     assert_eq!(staging.count(), 0, "nothing half-written stays");
@@ -48,4 +53,79 @@ fn a_full_disk_is_told_and_leaves_nothing() {
         .expect("a shell");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(dir.path().join("format.json").exists(), "the child did its work");
+}
+
+/// Bytes of the small disk, of what takes its space at first, of a download, and of its parts.
+const SMALL_DISK: &str = "size=16m";
+const FILLER: usize = 8 << 20;
+const DOWNLOAD: usize = 12 << 20;
+const PART: u64 = 1 << 20;
+
+/// The child on a small disk: a download in parts that does not fit, until space returns.
+#[tokio::test]
+async fn downloading_child() {
+    let Some(dir) = std::env::var_os(SMALL) else { return };
+    let filler = std::path::Path::new(&dir).join("filler");
+    std::fs::write(&filler, noise(FILLER, 2)).expect("there is space");
+    let store = FsStore::open(std::path::Path::new(&dir).join("store")).expect("a new store");
+    let small = store.put_bytes("small".into()).await.expect("it fits");
+    let content = noise(DOWNLOAD, 1);
+    let id = ContentId::of(&content);
+    let key = StageKey::new("source", "v1");
+    let download = async || {
+        let stage = store.stage_parts(&key, id.into()).await?;
+        for range in stage.missing(PART) {
+            let mut part = stage.part(range.clone()).await?;
+            part.write(content.slice(range.start as usize..range.end as usize)).await?;
+            part.finish(None).await?;
+        }
+        stage.publish().await.map(|published| published.id)
+    };
+    let mut kept = 0;
+    for _ in 0..3 {
+        let error = download().await.expect_err("it does not fit");
+        assert_eq!(error.kind(), ErrorKind::NoSpace, "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("1048576 bytes are needed") && text.contains("bytes are free"), "{text}");
+        println!("\n{text}");
+        let stages = store.stages().await.expect("a listing");
+        assert_eq!(stages.len(), 1);
+        assert!(5 * PART <= stages[0].bytes && kept <= stages[0].bytes, "what came is kept: {stages:?}");
+        kept = stages[0].bytes;
+        assert!(!store.contains(id).await.expect("it can be asked"));
+        assert_eq!(store.read_all(small, 100).await.expect("it is there"), "small");
+    }
+    std::fs::remove_file(filler).expect("it is there");
+    let stage = store.stage_parts(&key, id.into()).await.expect("it is taken up");
+    let missing: u64 = stage.missing(PART).iter().map(|range| range.end - range.start).sum();
+    assert_eq!(missing, DOWNLOAD as u64 - kept, "only the rest is fetched");
+    drop(stage);
+    assert_eq!(download().await.expect("now it fits"), id);
+    assert!(store.verify(&Default::default()).await.expect("a report").is_sound());
+    println!("\ndownloaded in the end");
+}
+
+/// On a disk in memory, in a mount namespace that ends with the child.
+#[test]
+fn a_download_on_a_full_disk_goes_on_when_space_returns() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let script = r#"mount -t tmpfs -o "$0" none "$1" || exit 99; shift; exec "$@""#;
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", script, SMALL_DISK])
+        .arg(dir.path())
+        .arg(std::env::current_exe().expect("the test binary has a path"))
+        .args(["--exact", "disk_full::downloading_child", "--nocapture"])
+        .env(SMALL, dir.path())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("downloaded in the end"), "{said}");
+        }
+        Ok(output) if output.stdout.is_empty() => {
+            println!("SKIPPED: a full tmpfs: {}", String::from_utf8_lossy(&output.stderr).trim_end());
+        }
+        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => println!("SKIPPED: a full tmpfs: there is no unshare ({error})"),
+    }
 }
