@@ -45,6 +45,12 @@
 //! their name. `docs/on-disk-format.md` in the repository has the format, its rules for readers and writers, and why a
 //! process may be killed at any moment.
 //!
+//! # In and out
+//!
+//! `export_model` writes a model into a plain folder, `import_folder` and `import_hugging_face_cache` take one in
+//! (feature `fs`), and [`bundle_stream`] and [`read_bundle_stream`] carry one between machines as one file. File names
+//! in manifests are foreign data there; [`check_file_name`] says which become a path.
+//!
 //! # Async
 //!
 //! File work runs on the blocking threads of the tokio runtime the caller is in, and directly on the caller's thread

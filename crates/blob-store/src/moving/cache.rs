@@ -205,6 +205,7 @@ pub async fn import_hugging_face_cache<S: BlobStore + ?Sized>(
     let mut manifest = Manifest::new(ManifestName::new(&options.hub, model, revision), now);
     manifest.commit = Some(snapshot.commit.clone());
     for (found, source) in snapshot.files.iter().zip(sources) {
+        let checked = source.wanted().is_some();
         let wanted = source.wanted().unwrap_or_default();
         let known = wanted.content.digest.map(|digest| ContentId::new(digest, source.size));
         let id = match known {
@@ -222,7 +223,8 @@ pub async fn import_hugging_face_cache<S: BlobStore + ?Sized>(
             }
         };
         let mut entry = FileEntry::new(id, now);
-        entry.etag = source.blob;
+        // What was not checked must not pass for what the hub has under this name.
+        entry.etag = checked.then_some(source.blob).flatten();
         manifest.files.insert(found.name.clone(), entry);
     }
     intake.finish(manifest, options.replace).await

@@ -22,6 +22,9 @@ use unix::Handle;
 /// What the names of files begin with that are being written. Whoever writes one holds a shared lock on it.
 const TEMPORARY: &str = ".blob-store-";
 
+/// Times that a file is made again because somebody cleaned it away before it was locked.
+const ATTEMPTS: usize = 4;
+
 /// What an entry of a folder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -166,13 +169,18 @@ impl Folder {
 
     /// Creates another name for the file at `from`, on the same file system.
     pub(super) fn temporary_link(&self, from: &Path) -> io::Result<Temporary> {
-        let name = format!("{TEMPORARY}{}.tmp", crate::layout::unique_name());
-        self.handle.link_from(from, &name)?;
-        let mut temporary = Temporary { folder: self.clone(), name, file: None };
-        let file = self.file(&temporary.name)?.ok_or(io::ErrorKind::NotFound)?;
-        let _ = file.try_lock_shared();
-        temporary.file = Some(file);
-        Ok(temporary)
+        for _ in 0..ATTEMPTS {
+            let name = format!("{TEMPORARY}{}.tmp", crate::layout::unique_name());
+            self.handle.link_from(from, &name)?;
+            let mut temporary = Temporary { folder: self.clone(), name, file: None };
+            // Unless somebody cleaned it away before it could be locked.
+            if let Some(file) = self.file(&temporary.name)? {
+                let _ = file.try_lock_shared();
+                temporary.file = Some(file);
+                return Ok(temporary);
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
     }
 
     /// Removes what killed writers left in this folder.
@@ -180,8 +188,13 @@ impl Folder {
         for name in self.names()? {
             let Some(name) = name.to_str().filter(|name| is_temporary(name)) else { continue };
             let Ok(Some(file)) = self.file(name) else { continue };
-            if file.try_lock().is_ok() {
-                self.handle.remove(name)?;
+            if file.try_lock().is_err() {
+                continue;
+            }
+            match self.handle.remove(name) {
+                // Its writer gave it its name just before we held the lock.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other?,
             }
         }
         Ok(())
