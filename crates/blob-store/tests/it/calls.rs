@@ -285,7 +285,7 @@ fn once_with_an_error_that_comes_late() {
 
 #[test]
 fn for_ever_with_an_error_of_the_disk() {
-    in_place(Plan { for_ever: true, ..ONCE }, ErrorKind::Backend);
+    in_place(Plan { for_ever: true, changes_only: true, ..ONCE }, ErrorKind::Backend);
 }
 
 /// On the threads of a runtime, where writing goes on in the background.

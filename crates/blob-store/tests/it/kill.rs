@@ -35,6 +35,10 @@ const PROCESSES: usize = 8;
 /// Revisions each process uses.
 const REVISIONS: u64 = 5;
 
+/// Blobs that are published in parts, and others. Most of them are garbage at any time, and needed again soon.
+const PARTED: u64 = 7;
+const OTHERS: u64 = 150;
+
 /// What a kill is about needs no power cut, and without fsync there are more moments to kill at.
 fn options() -> FsOptions {
     FsOptions::default().durability(Durability::ProcessCrashOnly)
@@ -50,7 +54,7 @@ fn tell(what: &str, revision: u64) {
 
 /// One of the blobs that all processes use.
 fn content(number: u64) -> Bytes {
-    noise(4_000 + number as usize % 7, 3)
+    noise(4_000 + number as usize, 3)
 }
 
 fn key(id: ContentId) -> StageKey {
@@ -101,10 +105,9 @@ async fn child() {
             // The collectors have no grace: they may take a blob, or a stage, that is needed a moment later.
             let mut ids = Vec::new();
             for blob in 0..3 {
-                let content = content(round + blob);
                 ids.extend(match blob {
-                    0 => in_parts(&store, content).await,
-                    _ => store.put_bytes(content).await,
+                    0 => in_parts(&store, content(round % PARTED)).await,
+                    _ => store.put_bytes(content(PARTED + (round * 2 + blob) % OTHERS)).await,
                 });
             }
             if ids.len() == 3
@@ -195,7 +198,7 @@ fn work_and_kill(mut child: Child, moment: Moment) -> Told {
 /// The stages that the killed had can be taken up at once; returns how many parts they have.
 async fn take_up_stages(store: &FsStore, round: usize) -> usize {
     let mut recorded = 0;
-    for number in 0..7 {
+    for number in 0..PARTED {
         let content = content(number);
         let id = ContentId::of(&content);
         let stage = store.stage_parts(&key(id), id.into()).await;
