@@ -1,10 +1,10 @@
-//! Whole blobs in memory: put and verified read.
+//! Whole blobs in memory: put and verified read; and listing no more of others than is needed.
 
 use bytes::{Bytes, BytesMut};
 use content_id::{ContentId, Hasher};
 use futures::TryStreamExt;
 
-use crate::{BlobStore, Error, ErrorKind, Expected};
+use crate::{BlobInfo, BlobName, BlobStore, Error, ErrorKind, Expected};
 
 /// Bytes reserved before the first of them arrives, at most.
 const RESERVE: u64 = 16 << 20;
@@ -73,4 +73,22 @@ pub(crate) async fn hashes_to_its_name<S: BlobStore + ?Sized>(
         hasher.update(&piece);
     }
     Ok(hasher.finish() == id)
+}
+
+/// Looks at those of `names` that nothing is known of but the name.
+pub(crate) async fn seen<S: BlobStore + ?Sized>(
+    store: &S,
+    names: Vec<BlobName>,
+) -> Result<Vec<BlobInfo>, Error> {
+    let (mut seen, mut unseen) = (Vec::new(), Vec::new());
+    for name in names {
+        match name.info {
+            Some(info) => seen.push(info),
+            None => unseen.push(name.digest),
+        }
+    }
+    if !unseen.is_empty() {
+        seen.append(&mut store.look_at(unseen).await?);
+    }
+    Ok(seen)
 }

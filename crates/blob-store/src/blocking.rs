@@ -56,7 +56,7 @@ pub(crate) async fn each<I: Send + 'static, T: Send + 'static>(
 }
 
 /// How many threads are worth using; asking the system takes longer than much of the work.
-fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     static KNOWN: OnceLock<usize> = OnceLock::new();
     *KNOWN.get_or_init(|| thread::available_parallelism().map_or(1, usize::from).min(THREADS))
 }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest};
 
 use crate::{
-    BlobSource, BlobStore, Error, GcOptions, GcReport, Manifest, ManifestName, OnProgress, Pin, Quarantined,
-    Usage, VerifyOptions, VerifyReport, Version, blobs, gc, named, scrub, usage,
+    BlobSource, BlobStore, Error, GcOptions, GcReport, Manifest, ManifestName, OnProgress, OpenModel,
+    OpenOptions, Pin, Quarantined, Usage, VerifyOptions, VerifyReport, Version, blobs, gc, model, named,
+    scrub, usage,
 };
 
 /// Manifests, pins, garbage collection, accounting and scrubbing, the same on every backend.
@@ -31,6 +32,21 @@ pub trait BlobStoreExt: BlobStore {
     /// not those that were stored; `Backend`.
     async fn read_all(&self, id: ContentId, max_bytes: u64) -> Result<Bytes, Error> {
         blobs::read_all(self, id, max_bytes).await
+    }
+
+    /// Opens a model: all files of the manifest of this name, ready to be read in place. Nothing if there is no such
+    /// manifest.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` or `Damaged` if a blob is not there, or is not what it should be; `TooLarge` if more would have to be
+    /// copied than allowed; for the manifest as for [`manifest`](Self::manifest); `Backend`.
+    async fn open_model(
+        &self,
+        name: &ManifestName,
+        options: &OpenOptions,
+    ) -> Result<Option<OpenModel>, Error> {
+        model::open(self, name, options).await
     }
 
     /// Returns the manifest of this name, with its version for [`put_manifest`](Self::put_manifest).

@@ -13,7 +13,8 @@ use content_id::{ContentId, Digest};
 use serde::Serialize;
 
 use crate::{
-    BlobStore, Document, DocumentKind, Error, ManifestName, Pin, Quarantined, Reason, StageInfo, named,
+    BlobName, BlobStore, Document, DocumentKind, Error, ManifestName, Pin, Quarantined, Reason, StageInfo,
+    blobs, named,
     outline::{self, Outline},
 };
 
@@ -131,17 +132,19 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
 ) -> Result<GcReport, Error> {
     let mut report = GcReport::default();
     // The list of blobs comes before the marks: what is published after it is not looked at.
-    let blobs = store.blobs().await?;
+    let names = store.blob_names().await?;
     let stages = stale_stages(store, options).await?;
     report.stage_bytes = stages.iter().map(|stage| stage.bytes).sum();
     let mut marks = Marks::read(store).await?;
     let unpinned = marks.unpinned(options);
     let live = marks.live();
     let mut victims = Vec::new();
-    for blob in blobs {
-        if live.contains(&blob.id.digest) {
-            report.kept += 1;
-        } else if options.cutoff() <= blob.modified {
+    let listed = names.len() as u64;
+    let unnamed: Vec<BlobName> = names.into_iter().filter(|name| !live.contains(&name.digest)).collect();
+    report.kept = listed - unnamed.len() as u64;
+    // Their age is that of now: one that was published again since the list is young.
+    for blob in blobs::seen(store, unnamed).await? {
+        if options.cutoff() <= blob.modified {
             report.too_young += 1;
         } else {
             victims.push(blob.id);
@@ -159,9 +162,7 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
         return Ok(report);
     }
     report.manifests_removed = remove_manifests(store, unpinned).await?;
-    for victim in &victims {
-        store.quarantine(victim.digest, Reason::Garbage).await?;
-    }
+    store.quarantine_many(victims.iter().map(|victim| victim.digest).collect(), Reason::Garbage).await?;
     // Everything in quarantine, that of interrupted collections included.
     let settled = settle(store, |_| true).await?;
     report.bytes_freed = settled.destroyed.iter().map(|held| held.size).sum();
@@ -219,9 +220,7 @@ pub(crate) async fn remove_unnamed<S: BlobStore + ?Sized>(
 ) -> Result<Vec<Quarantined>, Error> {
     let live = live(store).await?;
     let victims: BTreeSet<Digest> = blobs.keys().filter(|digest| !live.contains(digest)).copied().collect();
-    for victim in &victims {
-        store.quarantine(*victim, Reason::Garbage).await?;
-    }
+    store.quarantine_many(victims.iter().copied().collect(), Reason::Garbage).await?;
     let settled =
         settle(store, |held| held.reason == Reason::Garbage && victims.contains(&held.digest)).await?;
     Ok(settled.destroyed)
@@ -245,16 +244,18 @@ async fn settle<S: BlobStore + ?Sized>(
     let held = store.quarantined().await?;
     let live = live(store).await?;
     let mut settled = Settled::default();
+    let mut doomed = Vec::new();
     for held in held.into_iter().filter(concerns) {
         if held.reason == Reason::Garbage && live.contains(&held.digest) {
             if store.restore(&held).await? {
                 settled.restored.push(held.digest);
             }
             settled.live.insert(held.digest);
-        } else if store.purge(&held).await? {
-            settled.destroyed.push(held);
+        } else {
+            doomed.push(held);
         }
     }
+    settled.destroyed = store.purge_many(doomed).await?;
     Ok(settled)
 }
 

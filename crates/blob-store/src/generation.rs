@@ -42,12 +42,12 @@ pub(crate) fn frame(content: &[u8]) -> Bytes {
     framed.into()
 }
 
-/// Returns the content of a stored document, or nothing if it is not what [`frame`] made.
-fn unframe(framed: &Bytes) -> Option<Bytes> {
+/// Returns the content of a stored document with its digest, or nothing if it is not what [`frame`] made.
+fn unframe(framed: &Bytes) -> Option<(Digest, Bytes)> {
     let rest = framed.strip_prefix(HEAD.as_bytes())?;
     let (digest, content) = (rest.get(..64)?, rest.get(64..)?.strip_prefix(b"\n")?);
     let digest: Digest = std::str::from_utf8(digest).ok()?.parse().ok()?;
-    (ContentId::of(content).digest == digest).then(|| framed.slice_ref(content))
+    (ContentId::of(content).digest == digest).then(|| (digest, framed.slice_ref(content)))
 }
 
 /// The highest generation of a document, as read.
@@ -61,8 +61,11 @@ pub(crate) struct Generation {
 
 impl Generation {
     pub(crate) fn new(number: u64, framed: &Bytes, modified: SystemTime) -> Self {
-        let version = Version::new(number, ContentId::of(framed).digest);
-        Self { version, content: unframe(framed), modified }
+        let (digest, content) = match unframe(framed) {
+            Some((digest, content)) => (digest, Some(content)),
+            None => (ContentId::of(framed).digest, None),
+        };
+        Self { version: Version::new(number, digest), content, modified }
     }
 
     /// The document, if this is one.

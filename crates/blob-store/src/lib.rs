@@ -74,7 +74,9 @@ mod layers;
 #[cfg(any(feature = "fs", feature = "object-store"))]
 mod layout;
 mod limits;
+mod listing;
 mod manifest;
+mod model;
 mod moving;
 mod named;
 #[cfg(feature = "object-store")]
@@ -93,7 +95,9 @@ pub use fs::{Durability, FsOptions, FsStore};
 pub use gc::{GcOptions, GcReport};
 pub use layers::{LayeredStore, TieredStore};
 pub use limits::Limits;
+pub use listing::{BlobInfo, BlobName, Quarantined, Reason};
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestName, Pin};
+pub use model::{OpenFile, OpenModel, OpenOptions};
 pub use moving::{
     BUNDLE_VERSION, BundleOptions, Bundled, Imported, Observer, Progress, bundle_stream, check_file_name,
     read_bundle_stream,
@@ -112,5 +116,5 @@ pub use scrub::{
     BlobSource, MissingFile, ModelHealth, NotRefetched, OnProgress, ScrubProgress, VerifyOptions,
     VerifyReport, Wanted, WantedFile,
 };
-pub use store::{BlobInfo, BlobStore, ByteStream, DocumentEntry, Expected, Quarantined, Reason, Stage};
+pub use store::{BlobStore, ByteStream, DocumentEntry, Expected, Stage};
 pub use usage::{ManifestUsage, Usage};

@@ -5,13 +5,13 @@ use content_id::ContentId;
 use crate::{
     BlobStore, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Manifest, ManifestName, Pin,
     Version, blocking,
-    manifest::{Content, decode},
+    manifest::{Content, Readable, decode},
 };
 
 /// Documents that one thread decodes at least; fewer are not worth another one.
 const SHARE: usize = 16;
 
-pub(crate) async fn get<S: BlobStore + ?Sized, C: Content>(
+pub(crate) async fn get<S: BlobStore + ?Sized, C: Readable>(
     store: &S,
     key: &DocumentKey,
     subject: impl Fn() -> String + Send,

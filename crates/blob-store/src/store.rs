@@ -1,14 +1,16 @@
 //! The trait every backend implements: blobs, stages, quarantine, and documents with compare-and-swap.
 
-use std::{fmt::Debug, ops::Range, path::PathBuf, time::SystemTime};
+use std::{collections::HashSet, fmt::Debug, ops::Range, path::PathBuf, time::SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
 use futures::stream::BoxStream;
-use serde::{Serialize, Serializer};
 
-use crate::{Document, DocumentKey, DocumentKind, Error, ErrorKind, PartStage, StageInfo, StageKey, Version};
+use crate::{
+    BlobInfo, BlobName, Document, DocumentKey, DocumentKind, Error, ErrorKind, PartStage, Quarantined,
+    Reason, StageInfo, StageKey, Version, blobs,
+};
 
 /// The bytes of a blob, in order, in pieces of the backend's choice.
 pub type ByteStream = BoxStream<'static, Result<Bytes, Error>>;
@@ -104,6 +106,35 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
         Ok(false)
     }
 
+    /// Opens blobs where they lie, in the order asked for; nothing for those that the backend does not have in a plain
+    /// local file of their size. Nothing of a large blob is copied or read. Programs mostly use
+    /// [`open_model`](crate::BlobStoreExt::open_model), which says what may be relied on.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`.
+    async fn map(&self, ids: &[ContentId]) -> Result<Vec<Option<Bytes>>, Error> {
+        Ok(vec![None; ids.len()])
+    }
+
+    /// Stores each of `contents`, unless it is there already, and returns their ids in the same order. All are durable
+    /// when it returns, which takes far less time than to wait for each alone; all of them are in memory at once, so
+    /// this is for small ones.
+    ///
+    /// A backend may wait for everything that was written to its disk, by whomever: the one over a folder does so for
+    /// eight blobs and more, on Linux.
+    ///
+    /// # Errors
+    ///
+    /// As for [`stage`](Self::stage) and [`Stage::publish`]; those that were published before stay.
+    async fn put_many(&self, contents: Vec<Bytes>) -> Result<Vec<ContentId>, Error> {
+        let mut ids = Vec::with_capacity(contents.len());
+        for bytes in contents {
+            ids.push(blobs::put_bytes(self, bytes).await?);
+        }
+        Ok(ids)
+    }
+
     /// Removes a blob at once, whoever uses it and whatever its size; returns whether there was one. Collectors use
     /// [`quarantine`](Self::quarantine).
     ///
@@ -118,6 +149,55 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     ///
     /// `Backend`. Foreign files are passed over.
     async fn blobs(&self) -> Result<Vec<BlobInfo>, Error>;
+
+    /// Lists the blobs by name, in no order, with the rest as far as it is known without looking at each.
+    ///
+    /// # Errors
+    ///
+    /// As for [`blobs`](Self::blobs).
+    async fn blob_names(&self) -> Result<Vec<BlobName>, Error> {
+        let named = |blob: BlobInfo| BlobName { digest: blob.id.digest, info: Some(blob) };
+        Ok(self.blobs().await?.into_iter().map(named).collect())
+    }
+
+    /// Looks at blobs; what is not there is left out.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`.
+    async fn look_at(&self, digests: Vec<Digest>) -> Result<Vec<BlobInfo>, Error> {
+        let wanted: HashSet<Digest> = digests.into_iter().collect();
+        let mut blobs = self.blobs().await?;
+        blobs.retain(|blob| wanted.contains(&blob.id.digest));
+        Ok(blobs)
+    }
+
+    /// Takes many blobs out of sight, as [`quarantine`](Self::quarantine) does one.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`; those before are out of sight.
+    async fn quarantine_many(&self, digests: Vec<Digest>, reason: Reason) -> Result<(), Error> {
+        for digest in digests {
+            self.quarantine(digest, reason).await?;
+        }
+        Ok(())
+    }
+
+    /// Destroys many in quarantine, as [`purge`](Self::purge) does one; returns those that were there.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`; those before are gone.
+    async fn purge_many(&self, held: Vec<Quarantined>) -> Result<Vec<Quarantined>, Error> {
+        let mut purged = Vec::new();
+        for held in held {
+            if self.purge(&held).await? {
+                purged.push(held);
+            }
+        }
+        Ok(purged)
+    }
 
     /// Takes a blob out of sight without destroying its bytes; returns whether there was one.
     ///
@@ -281,61 +361,5 @@ impl Expected {
 impl From<ContentId> for Expected {
     fn from(id: ContentId) -> Self {
         Self { digest: Some(id.digest), size: Some(id.size) }
-    }
-}
-
-/// A blob of a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct BlobInfo {
-    /// The digest in its name, and the size that is stored.
-    pub id: ContentId,
-    /// When it was published last, by the clock of the storage. In JSON, Unix seconds.
-    #[serde(serialize_with = "unix_seconds")]
-    pub modified: SystemTime,
-}
-
-impl BlobInfo {
-    /// Describes a blob.
-    pub const fn new(id: ContentId, modified: SystemTime) -> Self {
-        Self { id, modified }
-    }
-}
-
-/// A time in JSON; what was before 1970 is 0.
-pub(crate) fn unix_seconds<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    serializer.serialize_u64(since.as_secs())
-}
-
-/// Why a blob is in quarantine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Reason {
-    /// A garbage collection found no use for it; it may come back.
-    Garbage,
-    /// Its bytes are not those of its name; it never comes back.
-    Damaged,
-}
-
-/// A blob in quarantine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Quarantined {
-    /// The digest in its name.
-    pub digest: Digest,
-    /// Bytes it takes.
-    pub size: u64,
-    /// Why it is there.
-    pub reason: Reason,
-    /// What tells it from the same blob quarantined at another time.
-    pub name: String,
-}
-
-impl Quarantined {
-    /// Describes a blob in quarantine.
-    pub const fn new(digest: Digest, size: u64, reason: Reason, name: String) -> Self {
-        Self { digest, size, reason, name }
     }
 }

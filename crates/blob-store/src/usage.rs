@@ -5,7 +5,7 @@ use futures::future::try_join;
 use serde::Serialize;
 
 use crate::{
-    BlobInfo, BlobStore, Error, ManifestName, Quarantined,
+    BlobInfo, BlobStore, Error, ManifestName, Quarantined, blobs,
     outline::{self, Outline},
 };
 
@@ -21,7 +21,7 @@ pub struct Usage {
     pub manifests: Vec<ManifestUsage>,
     /// Bytes of blobs that no manifest names.
     pub unreferenced_bytes: u64,
-    /// Bytes of all blobs, each counted once.
+    /// Bytes of all blobs, each counted once; those that a manifest names with the size that it says.
     pub total_bytes: u64,
     /// Number of all blobs.
     pub blobs: u64,
@@ -57,22 +57,26 @@ struct Claim {
 }
 
 pub(crate) async fn usage<S: BlobStore + ?Sized>(store: &S) -> Result<Usage, Error> {
-    let (manifests, mut blobs) = try_join(outline::all(store), store.blobs()).await?;
+    let (manifests, mut names) = try_join(outline::all(store), store.blob_names()).await?;
     let mut quarantined = store.quarantined().await?;
     let claims = claims(&manifests);
     let mut usage = Usage { manifests: claimed(manifests, &claims), ..Usage::default() };
-    blobs.sort_unstable_by_key(|blob| blob.id.digest);
-    usage.blobs = blobs.len() as u64;
-    usage.total_bytes = blobs.iter().map(|blob| blob.id.size).sum();
-    // Both are in order of digests.
-    let mut claims = claims.iter().map(|claim| claim.digest).peekable();
-    usage.orphans = blobs;
-    usage.orphans.retain(|blob| {
-        while claims.next_if(|digest| *digest < blob.id.digest).is_some() {}
-        claims.peek() != Some(&blob.id.digest)
+    names.sort_unstable_by_key(|name| name.digest);
+    usage.blobs = names.len() as u64;
+    // Both are in order of digests. What a manifest names is as large as that says, unless it is damaged.
+    let mut claims = claims.iter().peekable();
+    names.retain(|name| {
+        while claims.next_if(|claim| claim.digest < name.digest).is_some() {}
+        let claim = claims.peek().filter(|claim| claim.digest == name.digest);
+        let size = claim.map(|claim| name.info.map_or(claim.size, |info| info.id.size));
+        usage.total_bytes = usage.total_bytes.saturating_add(size.unwrap_or(0));
+        size.is_none()
     });
+    usage.orphans = blobs::seen(store, names).await?;
+    usage.orphans.sort_unstable_by_key(|blob| blob.id.digest);
     usage.unreferenced_bytes = usage.orphans.iter().map(|blob| blob.id.size).sum();
     quarantined.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    usage.total_bytes = usage.total_bytes.saturating_add(usage.unreferenced_bytes);
     usage.quarantined_bytes = quarantined.iter().map(|held| held.size).sum();
     usage.quarantined = quarantined;
     Ok(usage)

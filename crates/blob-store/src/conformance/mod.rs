@@ -19,6 +19,7 @@ pub mod blobs;
 pub mod documents;
 pub mod gc;
 pub mod manifests;
+pub mod models;
 pub mod moving;
 pub mod scrub;
 pub mod stages;
@@ -70,6 +71,8 @@ cases! {
     gc: garbage_goes_and_the_rest_stays, young_blobs_stay, dry_run_changes_nothing, unpinned_manifests_may_go,
         unreadable_manifests_stop_collection, interrupted_collections_heal, collecting_while_publishing,
         verify_tells_what_is_missing;
+    models: models_open_whole, large_models_open, incomplete_models_do_not_open, many_at_once_are_as_one_by_one,
+        names_are_listed;
     scrub: scrubs_are_taken_up, scrubs_stop_when_told, scrubs_keep_their_pace, scrubs_repair_from_a_source,
         scrubs_repair_from_another_store, usage_shows_orphans_and_quarantine;
     stages: parts_in_any_order, parts_at_once, parts_of_unknown_size, dropped_stages_resume, short_parts_are_parts,

@@ -18,11 +18,14 @@ use super::{
     layout::Layout,
 };
 use crate::{
-    BlobInfo, ByteStream, Error, ErrorKind, Quarantined, Reason,
+    BlobInfo, BlobName, ByteStream, Error, ErrorKind, Quarantined, Reason,
     blocking::{each, run},
     expect::check_range,
     layout,
 };
+
+/// Blobs that one thread looks at, at least.
+const LOOKS: usize = 256;
 
 /// Folders that one thread lists at least.
 const FOLDERS: usize = 16;
@@ -126,28 +129,46 @@ pub(super) fn remove(layout: &Layout, digest: Digest) -> Result<bool, Error> {
 }
 
 pub(super) async fn list(layout: Arc<Layout>) -> Result<Vec<BlobInfo>, Error> {
+    let names = names(Arc::clone(&layout)).await?;
+    look_at(layout, names.into_iter().map(|name| name.digest).collect()).await
+}
+
+/// The blobs by name alone: a look at each takes longer than all the rest.
+pub(super) async fn names(layout: Arc<Layout>) -> Result<Vec<BlobName>, Error> {
     let above = Arc::clone(&layout);
     let folders = run(move || match above.existing(&[layout::BLOBS, layout::SHA256])? {
         Some(all) => above.names(&all),
         None => Ok(Vec::new()),
     })
     .await?;
-    let lists = each(folders, FOLDERS, move |folder| list_folder(&layout, &folder)).await?;
-    Ok(lists.concat())
+    Ok(each(folders, FOLDERS, move |folder| names_in(&layout, &folder)).await?.concat())
 }
 
-fn list_folder(layout: &Layout, folder: &str) -> Result<Vec<BlobInfo>, Error> {
-    let mut blobs = Vec::new();
+fn names_in(layout: &Layout, folder: &str) -> Result<Vec<BlobName>, Error> {
     let parts = [layout::BLOBS, layout::SHA256, folder];
-    let Some(path) = layout.listed(&parts)?.filter(|_| folder.len() == 2) else { return Ok(blobs) };
-    for (name, metadata) in layout.entries(&path)? {
-        let Ok(digest) = format!("{folder}{name}").parse::<Digest>() else { continue };
-        if metadata.is_file() {
-            let modified = metadata.modified().map_err(|e| fail("list", digest, e))?;
-            blobs.push(BlobInfo::new(ContentId::new(digest, metadata.len()), modified));
+    let Some(path) = layout.listed(&parts)?.filter(|_| folder.len() == 2) else { return Ok(Vec::new()) };
+    let digests = layout.files(&path)?.into_iter().filter_map(|name| format!("{folder}{name}").parse().ok());
+    Ok(digests.map(BlobName::unseen).collect())
+}
+
+pub(super) async fn look_at(layout: Arc<Layout>, digests: Vec<Digest>) -> Result<Vec<BlobInfo>, Error> {
+    let above = Arc::clone(&layout);
+    let Some(all) = run(move || above.existing(&[layout::BLOBS, layout::SHA256])).await? else {
+        return Ok(Vec::new());
+    };
+    let look = move |digest: Digest| {
+        let (folder, name) = folder_and_name(digest);
+        match layout.calls().look(&all.join(folder).join(name)) {
+            Ok(metadata) if metadata.is_file() => {
+                let modified = metadata.modified().map_err(|e| fail("list", digest, e))?;
+                Ok(Some(BlobInfo::new(ContentId::new(digest, metadata.len()), modified)))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(fail("list", digest, error)),
         }
-    }
-    Ok(blobs)
+    };
+    Ok(each(digests, LOOKS, look).await?.into_iter().flatten().collect())
 }
 
 /// Takes a folder out of a blob's place, which no file could replace.

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 #[cfg(feature = "conformance")]
 use super::faults::{Act, Faults};
@@ -105,20 +105,22 @@ impl Calls {
         })
     }
 
-    /// As [`names`](Self::names), with what is at each of them, symlinks not followed. Looking from inside of the
-    /// folder is faster than by path. What went away meanwhile is not there.
-    pub(super) fn entries(&self, folder: &Path) -> io::Result<Vec<(String, Metadata)>> {
-        let mut found = Vec::new();
-        for entry in self.make(List, || fs::read_dir(folder))? {
-            let entry = self.make(List, || entry)?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            match self.make(Look, || entry.metadata()) {
-                Ok(metadata) => found.push((name, metadata)),
-                Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(error),
+    /// The names of plain files in a folder; what is at a name need not be looked at for that.
+    pub(super) fn files(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.make(List, || {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                match entry.file_type() {
+                    Ok(about) if about.is_file() => names.extend(entry.file_name().into_string().ok()),
+                    Ok(_) => {}
+                    // It went away, where looking was needed after all.
+                    Err(error) if is_absent(&error) => {}
+                    Err(error) => return Err(error),
+                }
             }
-        }
-        Ok(found)
+            Ok(names)
+        })
     }
 
     /// Creates one folder; returns whether it was not there. What is no folder is not followed or replaced.
@@ -207,6 +209,23 @@ impl Calls {
         Ok(())
     }
 
+    /// A way to make everything that is written from now on durable at once, where the system has one.
+    ///
+    /// Linux has: `syncfs`. Before 5.8 it did not report what failed, so there it is not used.
+    pub(super) fn barrier(&self, folder: &Path) -> io::Result<Option<Barrier>> {
+        #[cfg(target_os = "linux")]
+        if barrier_reports() {
+            return self.make(Open, || File::open(folder)).map(|folder| Some(Barrier { folder }));
+        }
+        let _ = folder;
+        Ok(None)
+    }
+
+    /// Makes everything written so far durable, of these `files` the content or of the folders the entries.
+    pub(super) fn sync_barrier(&self, barrier: &Barrier, files: bool) -> io::Result<()> {
+        self.sync(if files { SyncFile } else { SyncFolder }, || barrier.sync())
+    }
+
     fn sync(&self, call: Call, perform: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         #[cfg(feature = "conformance")]
         if self.faults.as_ref().is_some_and(|faults| faults.skips(call)) {
@@ -223,6 +242,11 @@ impl Calls {
     /// Gives a file its name, replacing what has it.
     pub(super) fn persist(&self, file: NamedTempFile, to: &Path) -> io::Result<()> {
         self.make(Rename, || file.persist(to).map(drop).map_err(|e| e.error))
+    }
+
+    /// Gives a file that was closed its name, replacing what has it.
+    pub(super) fn persist_path(&self, file: TempPath, to: &Path) -> io::Result<()> {
+        self.make(Rename, || file.persist(to).map_err(|e| e.error))
     }
 
     /// Gives a file its name, unless something has it; returns whether it has it now.
@@ -253,6 +277,35 @@ impl Calls {
     pub(super) fn discard(&self, file: NamedTempFile) -> io::Result<bool> {
         gone(self.make(Remove, || file.close()))
     }
+}
+
+/// A file system, to wait for everything written to it.
+#[derive(Debug)]
+pub(super) struct Barrier {
+    #[cfg(target_os = "linux")]
+    folder: File,
+}
+
+impl Barrier {
+    #[cfg(target_os = "linux")]
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.folder)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Whether this is Linux 5.8 or later.
+#[cfg(target_os = "linux")]
+fn barrier_reports() -> bool {
+    let system = rustix::system::uname();
+    let release = system.release().to_string_lossy();
+    let mut numbers = release.split(|it: char| !it.is_ascii_digit()).map(|it| it.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (5, 8) <= (major, minor)
 }
 
 /// Whether it was there to be moved or removed.

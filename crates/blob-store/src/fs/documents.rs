@@ -90,7 +90,7 @@ fn write(
         // Only tidying: whoever comes next does it again.
         let _ = layout.calls().remove(&folder.join(generation_name(number)));
     }
-    Ok(Version::new(next, ContentId::of(&framed).digest))
+    Ok(Version::new(next, ContentId::of(content).digest))
 }
 
 fn generations(layout: &Layout, folder: &Path) -> Result<BTreeSet<u64>, Error> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs::{File, Metadata},
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -56,6 +56,25 @@ impl Layout {
             self.settle(&path, created)?;
         }
         Ok(path)
+    }
+
+    /// The folder `parts` with these `names` in it, all created where they are missing, and made durable at once.
+    pub(super) fn folders(&self, parts: &[&str], names: &[String]) -> Result<PathBuf, Error> {
+        let folder = self.folder(parts)?;
+        let mut new = Vec::new();
+        for name in names {
+            let path = folder.join(name);
+            let created =
+                self.calls.make_folder(&path).map_err(|e| self.fail("create", e).with_detail(show(&path)))?;
+            if created || !self.lock().contains(&path) {
+                new.push(path);
+            }
+        }
+        if !new.is_empty() {
+            self.sync_folder(&folder).map_err(|e| self.fail("create", e).with_detail(show(&folder)))?;
+            self.lock().extend(new);
+        }
+        Ok(folder)
     }
 
     /// Makes sure that the root is there, with its format file.
@@ -123,9 +142,9 @@ impl Layout {
         }
     }
 
-    /// The names in a folder, with what is there.
-    pub(super) fn entries(&self, folder: &Path) -> Result<Vec<(String, Metadata)>, Error> {
-        match self.calls.entries(folder) {
+    /// The names of plain files in a folder.
+    pub(super) fn files(&self, folder: &Path) -> Result<Vec<String>, Error> {
+        match self.calls.files(folder) {
             Err(error) if is_absent(&error) => Ok(Vec::new()),
             other => other.map_err(|e| self.fail("list", e).with_detail(show(folder))),
         }

@@ -1,15 +1,18 @@
 //! The backend over a folder of the local file system.
 
+mod batch;
 mod begin;
 mod blobs;
 mod calls;
 mod documents;
 #[cfg_attr(not(feature = "conformance"), allow(unreachable_pub, reason = "only tests name a call"))]
 mod faults;
+mod folder;
 mod format;
 mod full;
 mod journal;
 mod layout;
+mod map;
 mod part;
 mod parts;
 mod pipe;
@@ -29,8 +32,8 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest};
 
 use crate::{
-    BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, Expected,
-    Limits, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version, blocking::run,
+    BlobInfo, BlobName, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error,
+    Expected, Limits, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version, blocking::run,
 };
 use calls::Calls;
 #[cfg(feature = "conformance")]
@@ -166,12 +169,43 @@ impl BlobStore for FsStore {
         blobs::find(&self.layout, id).ok().flatten()
     }
 
+    async fn map(&self, ids: &[ContentId]) -> Result<Vec<Option<Bytes>>, Error> {
+        map::map(Arc::clone(&self.layout), ids.to_vec()).await
+    }
+
+    async fn put_many(&self, contents: Vec<Bytes>) -> Result<Vec<ContentId>, Error> {
+        batch::put(Arc::clone(&self.layout), contents).await
+    }
+
     async fn remove(&self, id: ContentId) -> Result<bool, Error> {
         self.run(move |layout| blobs::remove(layout, id.digest)).await
     }
 
     async fn blobs(&self) -> Result<Vec<BlobInfo>, Error> {
         blobs::list(Arc::clone(&self.layout)).await
+    }
+
+    async fn blob_names(&self) -> Result<Vec<BlobName>, Error> {
+        blobs::names(Arc::clone(&self.layout)).await
+    }
+
+    async fn look_at(&self, digests: Vec<Digest>) -> Result<Vec<BlobInfo>, Error> {
+        blobs::look_at(Arc::clone(&self.layout), digests).await
+    }
+
+    async fn quarantine_many(&self, digests: Vec<Digest>, reason: Reason) -> Result<(), Error> {
+        let quarantine = move |layout: &Layout| {
+            digests.into_iter().try_for_each(|digest| blobs::quarantine(layout, digest, reason).map(|_| ()))
+        };
+        self.run(quarantine).await
+    }
+
+    async fn purge_many(&self, held: Vec<Quarantined>) -> Result<Vec<Quarantined>, Error> {
+        let purge = move |layout: &Layout| {
+            let purged = held.into_iter().map(|held| Ok(blobs::purge(layout, &held)?.then_some(held)));
+            purged.filter_map(Result::transpose).collect()
+        };
+        self.run(purge).await
     }
 
     async fn quarantine(&self, digest: Digest, reason: Reason) -> Result<bool, Error> {

@@ -155,6 +155,25 @@ impl BlobStore for LayeredStore {
         self.upper.local_path(id).or_else(below)
     }
 
+    async fn map(&self, ids: &[ContentId]) -> Result<Vec<Option<Bytes>>, Error> {
+        let mut mapped = self.upper.map(ids).await?;
+        for (place, lower) in self.lowers.iter().enumerate() {
+            let wanted: Vec<usize> = {
+                let damaged = self.lock();
+                let is_sound = |n: &usize| !damaged.contains(&(place, ids[*n].digest));
+                (0..ids.len()).filter(|n| mapped[*n].is_none()).filter(is_sound).collect()
+            };
+            if wanted.is_empty() {
+                continue;
+            }
+            let of: Vec<ContentId> = wanted.iter().map(|n| ids[*n]).collect();
+            for (n, bytes) in wanted.into_iter().zip(lower.map(&of).await.unwrap_or_default()) {
+                mapped[n] = bytes;
+            }
+        }
+        Ok(mapped)
+    }
+
     async fn ensure_local(&self, ids: &[ContentId]) -> Result<(), Error> {
         let wanted: Vec<_> = ids.iter().copied().filter(|id| self.local_path(*id).is_none()).collect();
         let mut of_upper = Vec::new();

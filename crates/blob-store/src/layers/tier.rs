@@ -215,6 +215,10 @@ impl BlobStore for TieredStore {
         self.local.local_path(id)
     }
 
+    async fn map(&self, ids: &[ContentId]) -> Result<Vec<Option<Bytes>>, Error> {
+        self.local.map(ids).await
+    }
+
     async fn ensure_local(&self, ids: &[ContentId]) -> Result<(), Error> {
         let fills = stream::iter(ids.to_vec()).map(|id| self.fill(id));
         fills.buffer_unordered(COPIES).try_collect().await

@@ -117,7 +117,7 @@ async fn write(
         // Only tidying: whoever comes next does it again.
         let _ = objects.delete(&path(key, number)).await;
     }
-    Ok(Version::new(next, ContentId::of(&framed).digest))
+    Ok(Version::new(next, ContentId::of(content).digest))
 }
 
 /// Lists a document's generations until `created` is among them, or has been passed.

@@ -13,6 +13,7 @@ mod layered;
 mod model;
 mod moving;
 mod odd_objects;
+mod opening;
 mod power_cuts;
 mod races;
 mod reports;
