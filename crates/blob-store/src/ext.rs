@@ -7,9 +7,10 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest};
 
 use crate::{
-    BlobSource, BlobStore, Error, GcOptions, GcReport, Manifest, ManifestName, OnProgress, OpenModel,
-    OpenOptions, Pin, Quarantined, Usage, VerifyOptions, VerifyReport, Version, blobs, gc, model, named,
-    scrub, usage,
+    BlobSource, BlobStore, Deleted, Error, Evicted, GcOptions, GcReport, Hold, Manifest, ManifestName,
+    OnProgress, OpenModel, OpenOptions, Pin, Quarantined, Query, SpaceOptions, SpacePlan, TOUCH_RESOLUTION,
+    Usage, User, VerifyOptions, VerifyReport, Version, blobs, gc, hold, model, named, removal, scrub, space,
+    touch, usage, uses,
 };
 
 /// Manifests, pins, garbage collection, accounting and scrubbing, the same on every backend.
@@ -78,7 +79,7 @@ pub trait BlobStoreExt: BlobStore {
     ///
     /// `Pinned` if a pin names it; `Conflict`; `Backend`.
     async fn remove_manifest(&self, name: &ManifestName) -> Result<bool, Error> {
-        named::remove_manifest(self, name).await
+        removal::remove_manifest(self, name).await
     }
 
     /// Returns all manifests, by name.
@@ -104,8 +105,9 @@ pub trait BlobStoreExt: BlobStore {
     ///
     /// # Errors
     ///
-    /// `NotFound` if the manifest is not in the store, and the pin is as before; `Conflict`; `Invalid` for an empty
-    /// or endless name; `NoSpace`; `Backend`.
+    /// `NotFound` if the manifest is not in the store, and `Incomplete` if blobs of it are not; the pin is as before
+    /// then. `Damaged` or `Unsupported` if the manifest cannot be read; `Conflict`; `Invalid` for an empty or
+    /// endless name; `NoSpace`; `Backend`.
     async fn set_pin(&self, pin: &Pin, expected: Option<Version>) -> Result<Version, Error> {
         named::set_pin(self, pin, expected).await
     }
@@ -126,6 +128,110 @@ pub trait BlobStoreExt: BlobStore {
     /// `Damaged` or `Unsupported` if one of them cannot be read; `Backend`.
     async fn pins(&self) -> Result<Vec<Pin>, Error> {
         named::seen_pins(self).await
+    }
+
+    /// Notes that `user` uses a manifest, since `now` Unix seconds; returns whether that is new. What is noted already
+    /// is not written again.
+    ///
+    /// What is used is never removed, and all its files are there: a deletion or eviction that is under way either
+    /// sees the use, or this fails.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set_pin`](Self::set_pin); there is no `Conflict` with other uses.
+    async fn add_use(&self, user: &User, manifest: &ManifestName, now: u64) -> Result<bool, Error> {
+        uses::add(self, user, manifest, now).await
+    }
+
+    /// Returns the uses that match, by tasks and engines, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`pins`](Self::pins).
+    async fn uses(&self, query: &Query) -> Result<Vec<Pin>, Error> {
+        uses::list(self, query).await
+    }
+
+    /// Removes the uses by tasks that match, the manifests that no task, no engine and no other pin uses any more,
+    /// and the blobs that no other manifest names. Without a task in the query, manifests that match and that nobody
+    /// uses go, too.
+    ///
+    /// It can be called again after whatever interruption; what it had begun and does not find any more is done by
+    /// [`collect_garbage`](Self::collect_garbage).
+    ///
+    /// # Errors
+    ///
+    /// `Damaged` or `Unsupported` if a manifest or pin cannot be read, before anything is removed; `NoSpace`;
+    /// `Backend`.
+    async fn delete(&self, query: &Query) -> Result<Deleted, Error> {
+        uses::delete(self, query).await
+    }
+
+    /// Removes all uses by an engine, as [`delete`](Self::delete) does for tasks.
+    ///
+    /// # Errors
+    ///
+    /// As for [`delete`](Self::delete).
+    async fn release_engine(&self, id: &str) -> Result<Deleted, Error> {
+        uses::release_engine(self, id).await
+    }
+
+    /// Notes that a manifest is used at `now` Unix seconds, unless this was noted within the hour before
+    /// ([`TOUCH_RESOLUTION`]); returns whether something was written.
+    ///
+    /// A time in the future, from before a clock was set back, is replaced.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `NoSpace`; `Backend`, also where the store can only be read. A failure may well be ignored.
+    async fn touch(&self, name: &ManifestName, now: u64) -> Result<bool, Error> {
+        touch::touch(self, name, now, TOUCH_RESOLUTION).await
+    }
+
+    /// As [`touch`](Self::touch), with another resolution, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// As for [`touch`](Self::touch).
+    async fn touch_within(&self, name: &ManifestName, now: u64, resolution: u64) -> Result<bool, Error> {
+        touch::touch(self, name, now, resolution).await
+    }
+
+    /// Keeps a manifest from being evicted until the hold is dropped, or the process ends.
+    ///
+    /// This is for as long as a model is open, and costs no write; where the backend has no locks it does nothing. To
+    /// keep a model, use [`add_use`](Self::add_use) or [`set_pin`](Self::set_pin).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Damaged`; `Backend`.
+    async fn hold(&self, name: &ManifestName) -> Result<Hold, Error> {
+        hold::hold(self, name).await
+    }
+
+    /// Plans how to store the blobs `wanted`: whether they fit into the quota and on the disk, and which manifests would
+    /// have to go; writes nothing.
+    ///
+    /// Manifests that are pinned, used or held stay. What is shared counts once, and frees nothing as long as others
+    /// name it. Nothing is reserved: others write and remove at the same time, so that a plan is no promise. What
+    /// nothing names is only told; [`collect_garbage`](Self::collect_garbage) first, and no model goes for it.
+    ///
+    /// # Errors
+    ///
+    /// `Damaged` or `Unsupported` if a manifest or pin cannot be read; `Backend`. That it does not fit is no error
+    /// but in the plan; see [`SpacePlan::check`].
+    async fn plan_space(&self, wanted: &[ContentId], options: &SpaceOptions) -> Result<SpacePlan, Error> {
+        space::plan(self, wanted, options).await
+    }
+
+    /// Evicts what a plan names, but what somebody has come to use since.
+    ///
+    /// # Errors
+    ///
+    /// `Damaged` or `Unsupported` if a manifest or pin cannot be read; `NoSpace`; `Backend`. What was evicted before
+    /// stays so.
+    async fn make_room(&self, plan: &SpacePlan) -> Result<Evicted, Error> {
+        space::make_room(self, plan).await
     }
 
     /// Removes what nothing names any more, and what interrupted writers left behind.

@@ -16,6 +16,7 @@ use crate::{
     BlobName, BlobStore, Document, DocumentKind, Error, ManifestName, Pin, Quarantined, Reason, StageInfo,
     blobs, named,
     outline::{self, Outline},
+    removal::{self, Holds},
 };
 
 /// What a garbage collection does.
@@ -109,14 +110,13 @@ impl Marks {
         Ok(Self { manifests, pinned: pins.into_iter().map(|(pin, _)| pin.manifest).collect() })
     }
 
-    /// Splits off the manifests that may go.
+    /// Splits off the manifests that may go: those of removals that were announced and never finished, and the
+    /// unpinned ones where that is asked for.
     fn unpinned(&mut self, options: &GcOptions) -> Vec<(Outline, Document)> {
-        if options.keep_unpinned_manifests {
-            return Vec::new();
-        }
         let cutoff = options.cutoff();
         let goes = |(manifest, document): &mut (Outline, Document)| {
-            !self.pinned.contains(&manifest.name) && document.modified < cutoff
+            let asked_for = !options.keep_unpinned_manifests && document.modified < cutoff;
+            !self.pinned.contains(&manifest.name) && (asked_for || removal::is_leaving(&document.bytes))
         };
         self.manifests.extract_if(.., goes).collect()
     }
@@ -161,6 +161,7 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
         report.stages_removed = stages.len() as u64;
         return Ok(report);
     }
+    removal::tidy(store, &marks.manifests, &marks.pinned).await;
     report.manifests_removed = remove_manifests(store, unpinned).await?;
     store.quarantine_many(victims.iter().map(|victim| victim.digest).collect(), Reason::Garbage).await?;
     // Everything in quarantine, that of interrupted collections included.
@@ -182,35 +183,22 @@ async fn stale_stages<S: BlobStore + ?Sized>(
     Ok(stages)
 }
 
-/// Removes manifests, and puts back those that were pinned meanwhile.
+/// Removes manifests, but those that somebody came to use, or has open.
 async fn remove_manifests<S: BlobStore + ?Sized>(
     store: &S,
     unpinned: Vec<(Outline, Document)>,
 ) -> Result<Vec<ManifestName>, Error> {
-    let mut removed = Vec::new();
+    let mut announced = Vec::new();
     for (manifest, document) in unpinned {
+        // What is open may stay announced, for the collection after it is closed.
+        if store.is_locked(&manifest.name.key()).await? {
+            continue;
+        }
         // A manifest in another version is in use.
-        match store.remove_document(&manifest.name.key(), document.version).await {
-            Ok(()) => removed.push((manifest, document)),
-            Err(error) if error.kind() == crate::ErrorKind::Conflict => {}
-            Err(error) => return Err(error),
-        }
+        announced.extend(removal::announce(store, manifest, document).await?);
     }
-    if removed.is_empty() {
-        return Ok(Vec::new());
-    }
-    let pinned: BTreeSet<ManifestName> =
-        named::pins(store).await?.into_iter().map(|pin| pin.manifest).collect();
-    let (back, gone): (Vec<_>, Vec<_>) =
-        removed.into_iter().partition(|(manifest, _)| pinned.contains(&manifest.name));
-    for (manifest, document) in back {
-        match store.put_document(&manifest.name.key(), document.bytes, None).await {
-            Ok(_) => {}
-            Err(error) if error.kind() == crate::ErrorKind::Conflict => {} // Its writer was faster.
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(gone.into_iter().map(|(manifest, _)| manifest.name).collect())
+    let settled = removal::settle(store, announced, Holds::Heed).await?;
+    Ok(settled.removed.into_iter().map(|manifest| manifest.name).collect())
 }
 
 /// Removes those of `blobs` that no manifest names; returns what was destroyed.

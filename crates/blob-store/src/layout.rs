@@ -15,6 +15,9 @@ pub(crate) const STAGING: &str = "staging";
 /// Blobs out of sight.
 pub(crate) const QUARANTINE: &str = "quarantine";
 
+/// Files that are locked while something is in use; nothing is written to them.
+pub(crate) const LOCKS: &str = "locks";
+
 /// Every folder that a store has at its top.
 #[cfg(feature = "fs")]
 pub(crate) const FOLDERS: [&str; 6] = [
@@ -23,7 +26,7 @@ pub(crate) const FOLDERS: [&str; 6] = [
     QUARANTINE,
     crate::DocumentKind::Manifest.folder(),
     crate::DocumentKind::Pin.folder(),
-    "locks",
+    LOCKS,
 ];
 
 /// A name that nobody else chooses.

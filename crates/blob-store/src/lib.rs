@@ -70,6 +70,7 @@ mod fs;
 mod gc;
 #[cfg(any(feature = "fs", feature = "object-store"))]
 mod generation;
+mod hold;
 mod layers;
 #[cfg(any(feature = "fs", feature = "object-store"))]
 mod layout;
@@ -83,9 +84,14 @@ mod named;
 mod object;
 mod outline;
 mod parts;
+mod removal;
 mod scrub;
+mod space;
 mod store;
+mod touch;
 mod usage;
+mod user;
+mod uses;
 
 pub use document::{Document, DocumentKey, DocumentKind, Version};
 pub use error::{Error, ErrorKind};
@@ -93,6 +99,7 @@ pub use ext::BlobStoreExt;
 #[cfg(feature = "fs")]
 pub use fs::{Durability, FsOptions, FsStore};
 pub use gc::{GcOptions, GcReport};
+pub use hold::{Hold, LockGuard};
 pub use layers::{LayeredStore, TieredStore};
 pub use limits::Limits;
 pub use listing::{BlobInfo, BlobName, Quarantined, Reason};
@@ -116,5 +123,9 @@ pub use scrub::{
     BlobSource, MissingFile, ModelHealth, NotRefetched, OnProgress, ScrubProgress, VerifyOptions,
     VerifyReport, Wanted, WantedFile,
 };
+pub use space::{Evicted, Eviction, SpaceOptions, SpacePlan};
 pub use store::{BlobStore, ByteStream, DocumentEntry, Expected, Stage};
+pub use touch::TOUCH_RESOLUTION;
 pub use usage::{ManifestUsage, Usage};
+pub use user::User;
+pub use uses::{Deleted, Kept, Query};

@@ -7,7 +7,7 @@ use content_id::{ContentId, Digest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{DocumentKey, DocumentKind, Error, ErrorKind};
+use crate::{DocumentKey, DocumentKind, Error, ErrorKind, User, removal::LEAVING};
 
 /// The format version that this crate writes, and the highest it reads.
 ///
@@ -94,6 +94,9 @@ pub struct Pin {
     pub manifest: ManifestName,
     /// When it was set, in Unix seconds.
     pub set: u64,
+    /// Who uses it, if this is a use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
     /// Fields of a later program, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -146,7 +149,8 @@ impl FileEntry {
 impl Pin {
     /// Pins `manifest` under `name`, at `set` Unix seconds.
     pub fn new(name: impl Into<String>, manifest: ManifestName, set: u64) -> Self {
-        Self { format_version: FORMAT_VERSION, name: name.into(), manifest, set, other: BTreeMap::new() }
+        let (name, other) = (name.into(), BTreeMap::new());
+        Self { format_version: FORMAT_VERSION, name, manifest, set, user: None, other }
     }
 
     /// Returns where the document of the pin of this name is.
@@ -160,6 +164,8 @@ pub(crate) trait Readable: DeserializeOwned {
     /// The key that its name leads to.
     fn key(&self) -> DocumentKey;
     fn format_version(&self) -> u32;
+    /// Takes out what is no content but says how the document is being handled.
+    fn strip(&mut self) {}
 }
 
 /// What a document can be read as, and written from.
@@ -196,7 +202,7 @@ pub(crate) fn decode<T: Readable>(key: &DocumentKey, bytes: &[u8]) -> Result<T, 
         let detail = format!("format version {version}, known up to {FORMAT_VERSION}");
         Error::new(ErrorKind::Unsupported, "read", key).with_detail(detail)
     };
-    let content: T = serde_json::from_slice(bytes).map_err(|error| {
+    let mut content: T = serde_json::from_slice(bytes).map_err(|error| {
         // Only what cannot be read is looked at twice: it may be something that a newer program understands.
         match serde_json::from_slice(bytes) {
             Ok(Head { format_version }) if format_version > FORMAT_VERSION => newer(format_version),
@@ -206,6 +212,7 @@ pub(crate) fn decode<T: Readable>(key: &DocumentKey, bytes: &[u8]) -> Result<T, 
     if content.format_version() > FORMAT_VERSION {
         return Err(newer(content.format_version()));
     }
+    content.strip();
     if content.key() != *key {
         return Err(damaged().with_detail("the name inside is another one"));
     }
@@ -218,6 +225,10 @@ impl Readable for Manifest {
     }
     fn format_version(&self) -> u32 {
         self.format_version
+    }
+    fn strip(&mut self) {
+        // Whoever writes the manifest again wants it to stay.
+        self.other.remove(LEAVING);
     }
 }
 

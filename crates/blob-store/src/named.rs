@@ -1,11 +1,15 @@
 //! Manifests and pins over the documents of a backend.
 
+use std::time::SystemTime;
+
 use content_id::ContentId;
 
 use crate::{
-    BlobStore, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Manifest, ManifestName, Pin,
-    Version, blocking,
+    BlobStore, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Manifest, Pin, Version,
+    blocking,
     manifest::{Content, Readable, decode},
+    outline::Outline,
+    removal::{self, Holds},
 };
 
 /// Documents that one thread decodes at least; fewer are not worth another one.
@@ -94,23 +98,23 @@ pub(crate) async fn put_manifest<S: BlobStore + ?Sized>(
     let blobs: Vec<ContentId> =
         manifest.blobs().into_iter().map(|(digest, size)| ContentId::new(digest, size)).collect();
     check_sizes(manifest)?;
-    incomplete(manifest, &store.confirm(&blobs).await.map_err(fail)?)?;
+    incomplete(OPERATION, manifest, &store.confirm(&blobs).await.map_err(fail)?)?;
     // What a failure below has to put back.
     let before = match expected {
         None => None,
         Some(_) => store.document(&key).await.map_err(fail)?.filter(|found| Some(found.version) == expected),
     };
-    let version = store.put_document(&key, bytes, expected).await.map_err(fail)?;
+    let version = store.put_document(&key, bytes.clone(), expected).await.map_err(fail)?;
     // From here on a collector sees the manifest. One that looked earlier has hidden its victims before it looks
     // again, so either they are missing now, or it brings them back.
     let checked = match store.confirm(&blobs).await {
-        Ok(missing) => incomplete(manifest, &missing),
+        Ok(missing) => incomplete(OPERATION, manifest, &missing),
         Err(error) => Err(fail(error)),
     };
     if let Err(error) = checked {
         let undone = match before {
             Some(before) => store.put_document(&key, before.bytes, Some(version)).await.map(|_| ()),
-            None => store.remove_document(&key, version).await,
+            None => withdraw(store, &key, Document::new(bytes, version, SystemTime::UNIX_EPOCH)).await,
         };
         return match undone {
             // Who changed it since has checked it, too.
@@ -121,6 +125,19 @@ pub(crate) async fn put_manifest<S: BlobStore + ?Sized>(
         };
     }
     Ok(version)
+}
+
+/// Takes back a manifest that nothing should see, unless somebody saw it complete and pinned it.
+async fn withdraw<S: BlobStore + ?Sized>(
+    store: &S,
+    key: &DocumentKey,
+    document: Document,
+) -> Result<(), Error> {
+    let manifest = Outline::decode(key, &document.bytes)?;
+    match removal::announce(store, manifest, document).await? {
+        Some(announced) => removal::settle(store, vec![announced], Holds::Ignore).await.map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 /// One digest with two sizes is nonsense that no blob can satisfy.
@@ -134,28 +151,18 @@ fn check_sizes(manifest: &Manifest) -> Result<(), Error> {
 }
 
 /// Names the first file whose blob is missing.
-fn incomplete(manifest: &Manifest, missing: &[ContentId]) -> Result<(), Error> {
+pub(crate) fn incomplete(
+    operation: &'static str,
+    manifest: &Manifest,
+    missing: &[ContentId],
+) -> Result<(), Error> {
     let Some(first) = missing.first() else { return Ok(()) };
     let path = manifest.files.iter().find(|(_, file)| file.content == *first).map_or("?", |(path, _)| path);
     let detail = match missing.len() - 1 {
         0 => format!("{path}, {first}"),
         more => format!("{path}, {first}, and {more} more"),
     };
-    Err(Error::new(ErrorKind::Incomplete, "write", manifest.subject()).with_detail(detail))
-}
-
-pub(crate) async fn remove_manifest<S: BlobStore + ?Sized>(
-    store: &S,
-    name: &ManifestName,
-) -> Result<bool, Error> {
-    let fail = |e: Error| Error::new(e.kind(), "remove", format!("manifest {name}")).with_source(e);
-    for pin in pins(store).await.map_err(fail)? {
-        if pin.manifest == *name {
-            return Err(Error::new(ErrorKind::Pinned, "remove", format!("manifest {name}"))
-                .with_detail(format!("by {}", pin.name)));
-        }
-    }
-    remove(store, &name.key()).await.map_err(fail)
+    Err(Error::new(ErrorKind::Incomplete, operation, manifest.subject()).with_detail(detail))
 }
 
 pub(crate) async fn remove_pin<S: BlobStore + ?Sized>(store: &S, name: &str) -> Result<bool, Error> {
@@ -200,16 +207,21 @@ pub(crate) async fn set_pin<S: BlobStore + ?Sized>(
         Some(_) => store.document(&key).await.map_err(fail)?.filter(|found| Some(found.version) == expected),
     };
     let version = store.put_document(&key, bytes, expected).await.map_err(fail)?;
-    // As in `put_manifest`: a collector that removed the manifest meanwhile either sees the pin and puts the
-    // manifest back, or removed it before this look.
-    if manifest_there().await.map_err(fail)? {
-        return Ok(version);
-    }
-    match before {
-        Some(before) => {
-            store.put_document(&key, before.bytes, Some(version)).await.map(|_| ()).map_err(fail)?
+    // From here on a remover sees the pin. One that looked earlier has announced the removal before it looked, so
+    // either the manifest is gone now, or the announcement is taken away and the remover gives up.
+    let error = match removal::keep_complete(store, &pin.manifest).await {
+        Ok(Some(())) => return Ok(version),
+        Ok(None) => absent(),
+        Err(error) => fail(error),
+    };
+    let undone = match before {
+        Some(before) => store.put_document(&key, before.bytes, Some(version)).await.map(|_| ()),
+        None => store.remove_document(&key, version).await,
+    };
+    match undone {
+        Err(undo) if undo.kind() != ErrorKind::Conflict => {
+            Err(error.with_detail("and the pin could not be withdrawn"))
         }
-        None => store.remove_document(&key, version).await.map_err(fail)?,
+        _ => Err(error),
     }
-    Err(absent())
 }

@@ -31,8 +31,8 @@ pub(crate) struct Outline {
     pub(crate) files: Vec<(String, ContentId)>,
     #[serde(rename = "created")]
     _created: u64,
-    #[serde(default, rename = "used")]
-    _used: u64,
+    #[serde(default)]
+    pub(crate) used: u64,
 }
 
 /// What an entry has to be besides its content, to be one.

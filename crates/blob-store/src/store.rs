@@ -8,8 +8,8 @@ use content_id::{ContentId, Digest};
 use futures::stream::BoxStream;
 
 use crate::{
-    BlobInfo, BlobName, Document, DocumentKey, DocumentKind, Error, ErrorKind, PartStage, Quarantined,
-    Reason, StageInfo, StageKey, Version, blobs,
+    BlobInfo, BlobName, Document, DocumentKey, DocumentKind, Error, ErrorKind, LockGuard, PartStage,
+    Quarantined, Reason, StageInfo, StageKey, Version, blobs,
 };
 
 /// The bytes of a blob, in order, in pieces of the backend's choice.
@@ -295,13 +295,49 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Removes what interrupted writers left behind and nobody has written to since `before`, except what a living
-    /// process is known to have; returns how many stages that were.
+    /// Removes stages that nobody has written to since `before` and no living process is known to have; returns how
+    /// many.
     ///
     /// # Errors
     ///
     /// `Backend`.
     async fn remove_stages(&self, before: SystemTime) -> Result<u64, Error>;
+
+    /// As [`document`](Self::document), but nothing where it cannot be removed: only a read-only store has it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`document`](Self::document).
+    async fn own_document(&self, key: &DocumentKey) -> Result<Option<Document>, Error> {
+        self.document(key).await
+    }
+
+    /// Returns how many bytes can still be written where the store is, if the backend can tell.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`.
+    async fn free_space(&self) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
+    /// Takes a shared lock on a document, where there are locks. They only keep what is open from being evicted.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`.
+    async fn lock_shared(&self, _key: &DocumentKey) -> Result<Option<LockGuard>, Error> {
+        Ok(None)
+    }
+
+    /// Returns whether anybody has a shared lock on the document, as far as known.
+    ///
+    /// # Errors
+    ///
+    /// `Backend`.
+    async fn is_locked(&self, _key: &DocumentKey) -> Result<bool, Error> {
+        Ok(false)
+    }
 }
 
 /// A document of a listing, or why it cannot be read.

@@ -22,7 +22,9 @@ pub mod manifests;
 pub mod models;
 pub mod moving;
 pub mod scrub;
+pub mod space;
 pub mod stages;
+pub mod uses;
 
 use std::{
     sync::Arc,
@@ -79,6 +81,10 @@ cases! {
         unfinished_parts_leave_nothing, wrong_parts_are_refused, wrong_whole_is_refused, other_keys_are_other_stages,
         overlapping_parts_are_refused, missing_parts_stop_publishing, discarded_stages_are_gone,
         stages_are_listed_and_removed, owners_are_alone_or_share, an_empty_blob_has_no_parts;
+    uses: bytes_go_with_the_last_user, queries_match_any_combination, what_nobody_used_goes_by_its_name_alone,
+        uses_need_a_manifest, uses_are_never_lost_to_deletions, touching_writes_once_an_hour;
+    space: the_least_lately_used_goes_first, what_is_pinned_used_or_wanted_stays, what_is_held_is_not_evicted,
+        garbage_is_told_and_not_evicted;
     moving: a_bundle_carries_a_model, a_bad_bundle_leaves_no_manifest, a_bundle_replaces_only_what_it_may;
 }
 

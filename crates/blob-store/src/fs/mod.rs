@@ -12,11 +12,13 @@ mod format;
 mod full;
 mod journal;
 mod layout;
+mod locks;
 mod map;
 mod part;
 mod parts;
 mod pipe;
 mod record;
+mod space;
 mod stage;
 mod stages;
 
@@ -33,7 +35,8 @@ use content_id::{ContentId, Digest};
 
 use crate::{
     BlobInfo, BlobName, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error,
-    Expected, Limits, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version, blocking::run,
+    Expected, Limits, LockGuard, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version,
+    blocking::run,
 };
 use calls::Calls;
 #[cfg(feature = "conformance")]
@@ -256,5 +259,19 @@ impl BlobStore for FsStore {
 
     async fn remove_stages(&self, before: SystemTime) -> Result<u64, Error> {
         self.run(move |layout| stages::remove_stale(layout, before)).await
+    }
+
+    async fn free_space(&self) -> Result<Option<u64>, Error> {
+        self.run(space::free).await
+    }
+
+    async fn lock_shared(&self, key: &DocumentKey) -> Result<Option<LockGuard>, Error> {
+        let key = *key;
+        self.run(move |layout| Ok(locks::shared(layout, &key))).await
+    }
+
+    async fn is_locked(&self, key: &DocumentKey) -> Result<bool, Error> {
+        let key = *key;
+        self.run(move |layout| locks::is_held(layout, &key)).await
     }
 }

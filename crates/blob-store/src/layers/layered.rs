@@ -15,7 +15,8 @@ use content_id::{ContentId, Digest};
 use super::copying::or_else_from;
 use crate::{
     BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind,
-    Expected, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version, blobs::hashes_to_its_name,
+    Expected, LockGuard, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version,
+    blobs::hashes_to_its_name,
 };
 
 /// A store that reads through to others, which it never writes to: a warm cache on a read-only folder, an image that
@@ -297,5 +298,21 @@ impl BlobStore for LayeredStore {
 
     async fn remove_stages(&self, before: SystemTime) -> Result<u64, Error> {
         self.upper.remove_stages(before).await
+    }
+
+    async fn own_document(&self, key: &DocumentKey) -> Result<Option<Document>, Error> {
+        self.upper.own_document(key).await
+    }
+
+    async fn free_space(&self) -> Result<Option<u64>, Error> {
+        self.upper.free_space().await
+    }
+
+    async fn lock_shared(&self, key: &DocumentKey) -> Result<Option<LockGuard>, Error> {
+        self.upper.lock_shared(key).await
+    }
+
+    async fn is_locked(&self, key: &DocumentKey) -> Result<bool, Error> {
+        self.upper.is_locked(key).await
     }
 }

@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind,
-    Expected, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version, blobs::hashes_to_its_name,
+    Expected, LockGuard, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version,
+    blobs::hashes_to_its_name,
 };
 
 /// Blobs copied at the same time.
@@ -320,5 +321,22 @@ impl BlobStore for TieredStore {
     async fn remove_stages(&self, before: SystemTime) -> Result<u64, Error> {
         let shared = self.ask(self.shared.remove_stages(before)).await?;
         Ok(shared + self.local.remove_stages(before).await.unwrap_or(0))
+    }
+
+    async fn own_document(&self, key: &DocumentKey) -> Result<Option<Document>, Error> {
+        self.shared.own_document(key).await
+    }
+
+    // What is planned here is about the shared store; the cache makes room through its own handle.
+    async fn free_space(&self) -> Result<Option<u64>, Error> {
+        self.shared.free_space().await
+    }
+
+    async fn lock_shared(&self, key: &DocumentKey) -> Result<Option<LockGuard>, Error> {
+        self.local.lock_shared(key).await
+    }
+
+    async fn is_locked(&self, key: &DocumentKey) -> Result<bool, Error> {
+        self.local.is_locked(key).await
     }
 }

@@ -19,6 +19,8 @@ mod races;
 mod reports;
 mod scrub;
 mod tier;
+mod uses;
+mod versions;
 
 use std::time::{Duration, SystemTime};
 
