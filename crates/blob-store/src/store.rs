@@ -295,15 +295,14 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Removes stages that nobody has written to since `before` and no living process is known to have; returns how
-    /// many.
+    /// Removes stages that nobody has written to since `before` and no process is known to have; returns how many.
     ///
     /// # Errors
     ///
     /// `Backend`.
     async fn remove_stages(&self, before: SystemTime) -> Result<u64, Error>;
 
-    /// As [`document`](Self::document), but nothing where it cannot be removed: only a read-only store has it.
+    /// As [`document`](Self::document), without what only a read-only store has.
     ///
     /// # Errors
     ///
