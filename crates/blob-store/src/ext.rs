@@ -1,16 +1,16 @@
 //! What programs use: everything that is written once, on top of any backend.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
 
 use crate::{
-    BlobSource, BlobStore, Deleted, Error, Evicted, GcOptions, GcReport, Hold, Manifest, ManifestName,
-    OnProgress, OpenModel, OpenOptions, Pin, Quarantined, Query, SpaceOptions, SpacePlan, TOUCH_RESOLUTION,
-    Usage, User, VerifyOptions, VerifyReport, Version, blobs, gc, hold, model, named, removal, scrub, space,
-    touch, usage, uses,
+    BlobSource, BlobStore, Deleted, Error, Evicted, Expected, FetchRange, GcOptions, GcReport, Hold, Manifest,
+    ManifestName, OnProgress, OpenModel, OpenOptions, PartHashes, Pin, Quarantined, Query, RepairReport,
+    SpaceOptions, SpacePlan, StageKey, TOUCH_RESOLUTION, Turn, Usage, User, VerifyOptions, VerifyReport, Version,
+    blobs, gc, hold, model, named, removal, repair, scrub, space, touch, turn, usage, uses,
 };
 
 /// Manifests, pins, garbage collection, accounting and scrubbing, the same on every backend.
@@ -48,6 +48,52 @@ pub trait BlobStoreExt: BlobStore {
         options: &OpenOptions,
     ) -> Result<Option<OpenModel>, Error> {
         model::open(self, name, options).await
+    }
+
+    /// Begins or resumes a stage in parts as soon as nobody else has it, or finds that the blob has come meanwhile.
+    ///
+    /// So the bytes of a blob that two processes want at the same time are fetched once: the second waits for the
+    /// first, for `patience` at most, takes up its parts if it dies, and finds the blob if it does not. The blob is
+    /// looked for if both its digest and its size are expected.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` if somebody still has it when `patience` is over; as for [`BlobStore::stage_parts`].
+    async fn stage_or_wait(
+        &self,
+        key: &StageKey,
+        expected: Expected,
+        patience: Duration,
+    ) -> Result<Turn, Error> {
+        turn::stage_or_wait(self, key, expected, patience).await
+    }
+
+    /// Reads `id` and returns the digests of its parts, for [`FileEntry::parts`](crate::FileEntry::parts).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Damaged` if the bytes are not those that were stored; `Invalid` if a part has no bytes; `Backend`.
+    async fn part_hashes(&self, id: ContentId, part_bytes: u64) -> Result<PartHashes, Error> {
+        repair::part_hashes(self, id, part_bytes).await
+    }
+
+    /// Makes a blob whole: takes what is sound of it from its place and from quarantine, and fetches the rest, part by
+    /// part. Each part is checked against its digest when it arrives, and the whole before it is visible.
+    ///
+    /// What is damaged goes into quarantine first, and from there when the blob is whole. A repair that is interrupted
+    /// goes on where it was when it is tried again.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if `hashes` are not those of a blob of this size; `Mismatch` if what is fetched is not what it should
+    /// be; `Busy` if another process repairs it; `NoSpace`; `Backend`; and any error of `fetch`.
+    async fn repair(
+        &self,
+        id: ContentId,
+        hashes: &PartHashes,
+        fetch: &FetchRange<'_>,
+    ) -> Result<RepairReport, Error> {
+        repair::repair(self, id, hashes, fetch).await
     }
 
     /// Returns the manifest of this name, with its version for [`put_manifest`](Self::put_manifest).

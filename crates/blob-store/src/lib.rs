@@ -85,10 +85,12 @@ mod object;
 mod outline;
 mod parts;
 mod removal;
+mod repair;
 mod scrub;
 mod space;
 mod store;
 mod touch;
+mod turn;
 mod usage;
 mod user;
 mod uses;
@@ -119,6 +121,7 @@ pub use moving::{read_bundle, write_bundle};
 #[cfg(feature = "object-store")]
 pub use object::ObjectStoreBackend;
 pub use parts::{Part, PartHashes, PartStage, PartWriter, Published, StageInfo, StageKey};
+pub use repair::{FetchRange, RepairReport};
 pub use scrub::{
     BlobSource, MissingFile, ModelHealth, NotRefetched, OnProgress, ScrubProgress, VerifyOptions,
     VerifyReport, Wanted, WantedFile,
@@ -126,6 +129,7 @@ pub use scrub::{
 pub use space::{Evicted, Eviction, SpaceOptions, SpacePlan};
 pub use store::{BlobStore, ByteStream, DocumentEntry, Expected, Stage};
 pub use touch::TOUCH_RESOLUTION;
+pub use turn::Turn;
 pub use usage::{ManifestUsage, Usage};
 pub use user::User;
 pub use uses::{Deleted, Kept, Query};

@@ -7,7 +7,7 @@ use content_id::{ContentId, Digest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{DocumentKey, DocumentKind, Error, ErrorKind, User, removal::LEAVING};
+use crate::{DocumentKey, DocumentKind, Error, ErrorKind, PartHashes, User, removal::LEAVING};
 
 /// The format version that this crate writes, and the highest it reads.
 ///
@@ -77,6 +77,9 @@ pub struct FileEntry {
     pub origin: Option<String>,
     /// When they were fetched, in Unix seconds.
     pub fetched: u64,
+    /// The digests of its parts, so that a repair fetches no more than what is damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartHashes>,
     /// Fields of a later program, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -142,7 +145,7 @@ impl Manifest {
 impl FileEntry {
     /// Describes a file fetched at `fetched` Unix seconds.
     pub const fn new(content: ContentId, fetched: u64) -> Self {
-        Self { content, etag: None, origin: None, fetched, other: BTreeMap::new() }
+        Self { content, etag: None, origin: None, fetched, parts: None, other: BTreeMap::new() }
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{
 };
 
 use crate::{
-    BlobStore, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ManifestName, blocking,
+    BlobStore, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ManifestName, PartHashes, blocking,
     manifest::{Readable, decode},
 };
 
@@ -45,6 +45,8 @@ struct Entry {
     _origin: Option<Text>,
     #[serde(rename = "fetched")]
     _fetched: u64,
+    #[serde(default, rename = "parts")]
+    _parts: Option<PartHashes>,
 }
 
 /// Some text, which is not kept.
@@ -151,7 +153,7 @@ mod tests {
             "format_version": 1, "name": ManifestName::new("h", "m", "r"), "created": 1, "used": 2,
             "commit": "c", "later": [1],
             "files": {
-                "b": {"content": id, "fetched": 1, "etag": "e", "parts": {"x": 1}},
+                "b": {"content": id, "fetched": 1, "etag": "e", "parts": {"part_bytes": 1, "digests": [id.digest]}},
                 "a": {"content": id, "fetched": 1, "origin": "o"},
             },
         })
@@ -175,6 +177,8 @@ mod tests {
             "/files/b/fetched",
             "/files/b/etag",
             "/files/b/parts",
+            "/files/b/parts/part_bytes",
+            "/files/b/parts/digests",
             "/files/a/origin",
         ];
         let pointer = pointers[place % pointers.len()];
@@ -191,7 +195,7 @@ mod tests {
     proptest! {
         /// Who looks at outlines only must not take for a manifest what is none, nor the other way round.
         #[test]
-        fn an_outline_accepts_what_a_manifest_accepts(place in 0_usize..16, by in 0_usize..9) {
+        fn an_outline_accepts_what_a_manifest_accepts(place in 0_usize..18, by in 0_usize..9) {
             let others = [
                 json!(null), json!(0), json!(1), json!(-1), json!("x"), json!([]), json!({}), json!(2.5),
             ];

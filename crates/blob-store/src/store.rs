@@ -220,6 +220,17 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// `Backend`.
     async fn quarantined(&self) -> Result<Vec<Quarantined>, Error>;
 
+    /// Streams the bytes `range` of what is in quarantine, as they are: a repair takes from it what is sound.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Invalid` if the range ends outside of it; `Damaged` if it is cut short; `Backend`. `Unsupported` by
+    /// a backend that cannot read there; a repair then fetches everything.
+    async fn read_quarantined(&self, held: &Quarantined, range: Range<u64>) -> Result<ByteStream, Error> {
+        let _ = range;
+        Err(Error::digest(ErrorKind::Unsupported, "read", held.digest))
+    }
+
     /// Destroys this in quarantine; returns whether it was there. The same blob quarantined once more is not this.
     ///
     /// # Errors

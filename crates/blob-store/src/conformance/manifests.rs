@@ -69,7 +69,7 @@ pub async fn unknown_fields_survive(store: Arc<dyn BlobStore>) {
     let name = ManifestName::new("hub.example", "org/name", "main");
     let stored = json!({
         "format_version": 1, "name": name, "created": 5, "later": {"deep": [1, 2]},
-        "files": {"a": {"content": id, "fetched": 6, "parts": ["x"]}},
+        "files": {"a": {"content": id, "fetched": 6, "shards": ["x"]}},
     });
     let version =
         store.put_document(&name.key(), stored.to_string().into(), None).await.expect("there is none");
@@ -88,7 +88,7 @@ pub async fn unknown_fields_survive(store: Arc<dyn BlobStore>) {
     let document = store.document(&name.key()).await.expect("it can be read").expect("it is there");
     let now = raw(&document.bytes);
     assert_eq!(
-        (&now["used"], &now["later"], &now["files"]["a"]["parts"]),
+        (&now["used"], &now["later"], &now["files"]["a"]["shards"]),
         (&json!(9), &json!({"deep": [1, 2]}), &json!(["x"]))
     );
     let document = store.document(&pin_key).await.expect("it can be read").expect("it is there");

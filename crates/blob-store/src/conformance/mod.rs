@@ -21,6 +21,7 @@ pub mod gc;
 pub mod manifests;
 pub mod models;
 pub mod moving;
+pub mod repair;
 pub mod scrub;
 pub mod space;
 pub mod stages;
@@ -77,6 +78,8 @@ cases! {
         names_are_listed;
     scrub: scrubs_are_taken_up, scrubs_stop_when_told, scrubs_keep_their_pace, scrubs_repair_from_a_source,
         scrubs_repair_from_another_store, usage_shows_orphans_and_quarantine;
+    repair: part_hashes_are_those_of_the_parts, only_broken_parts_are_fetched, wrong_repairs_are_refused,
+        scrubs_repair_part_by_part, turns_are_taken;
     stages: parts_in_any_order, parts_at_once, parts_of_unknown_size, dropped_stages_resume, short_parts_are_parts,
         unfinished_parts_leave_nothing, wrong_parts_are_refused, wrong_whole_is_refused, other_keys_are_other_stages,
         overlapping_parts_are_refused, missing_parts_stop_publishing, discarded_stages_are_gone,

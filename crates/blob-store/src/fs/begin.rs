@@ -12,9 +12,10 @@ use content_id::Digest;
 
 use super::{
     calls::{Calls, is_absent},
+    files::Files,
     journal::{self, Contents, Parts},
     layout::Layout,
-    parts::{Files, Parted},
+    parts::Parted,
     record::Recorder,
     stages,
 };

@@ -84,6 +84,31 @@ pub(super) async fn read(layout: Arc<Layout>, id: ContentId, range: Range<u64>) 
     check_range(id, &range)?;
     let start = range.start;
     let (file, layout) = run(move || open(&layout, id, start).map(|file| (file, layout))).await?;
+    Ok(pieces(layout, file, range, id.digest))
+}
+
+/// Reads what is in quarantine; see [`BlobStore::read_quarantined`](crate::BlobStore::read_quarantined).
+pub(super) async fn read_quarantined(
+    layout: Arc<Layout>,
+    held: Quarantined,
+    range: Range<u64>,
+) -> Result<ByteStream, Error> {
+    check_range(ContentId::new(held.digest, held.size), &range)?;
+    let (digest, start) = (held.digest, range.start);
+    let (file, layout) = run(move || {
+        let absent = || Error::digest(ErrorKind::NotFound, "read", digest);
+        let path = held_path(&layout, &held)?.ok_or_else(absent)?;
+        let (mut file, _) =
+            layout.calls().open(&path).map_err(|e| fail("read", digest, e))?.ok_or_else(absent)?;
+        file.seek(SeekFrom::Start(start)).map_err(|e| fail("read", digest, e))?;
+        Ok((file, layout))
+    })
+    .await?;
+    Ok(pieces(layout, file, range, digest))
+}
+
+/// The bytes of a file that stands at the start of the range.
+fn pieces(layout: Arc<Layout>, file: File, range: Range<u64>, digest: Digest) -> ByteStream {
     let pieces = stream::try_unfold((file, range), move |(mut file, range)| {
         let layout = Arc::clone(&layout);
         async move {
@@ -93,9 +118,10 @@ pub(super) async fn read(layout: Arc<Layout>, id: ContentId, range: Range<u64>) 
             let (file, piece) = run(move || {
                 let wanted = (range.end - range.start).min(PIECE);
                 let mut piece = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
-                layout.calls().read(&mut file, wanted, &mut piece).map_err(|e| fail("read", id.digest, e))?;
+                layout.calls().read(&mut file, wanted, &mut piece).map_err(|e| fail("read", digest, e))?;
                 if piece.is_empty() {
-                    return Err(Error::blob(ErrorKind::Damaged, "read", id).with_detail("it was cut short"));
+                    let error = Error::digest(ErrorKind::Damaged, "read", digest);
+                    return Err(error.with_detail("it was cut short"));
                 }
                 Ok((file, Bytes::from(piece)))
             })
@@ -104,7 +130,7 @@ pub(super) async fn read(layout: Arc<Layout>, id: ContentId, range: Range<u64>) 
             Ok(Some((piece, (file, rest))))
         }
     });
-    Ok(Box::pin(pieces))
+    Box::pin(pieces)
 }
 
 /// Opens a blob at an offset.

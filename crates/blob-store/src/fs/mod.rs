@@ -7,6 +7,7 @@ mod calls;
 mod documents;
 #[cfg_attr(not(feature = "conformance"), allow(unreachable_pub, reason = "only tests name a call"))]
 mod faults;
+mod files;
 mod folder;
 mod format;
 mod full;
@@ -222,6 +223,10 @@ impl BlobStore for FsStore {
 
     async fn quarantined(&self) -> Result<Vec<Quarantined>, Error> {
         self.run(blobs::quarantined).await
+    }
+
+    async fn read_quarantined(&self, held: &Quarantined, range: Range<u64>) -> Result<ByteStream, Error> {
+        blobs::read_quarantined(Arc::clone(&self.layout), held.clone(), range).await
     }
 
     async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {

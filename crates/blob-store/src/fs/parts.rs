@@ -2,10 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io,
     ops::Range,
-    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,11 +15,12 @@ use content_id::{ContentId, Digest, Hasher};
 use tokio::runtime::Handle;
 
 use super::{
+    files::Files,
     journal::{self, Parts},
     layout::Layout,
     part::FsPartWriter,
     record::Recorder,
-    stage, stages,
+    stage,
 };
 use crate::{
     Error, ErrorKind, Expected, Part, PartHashes, PartStage, PartWriter, Published, blocking::run,
@@ -43,15 +42,6 @@ pub(super) struct Parted {
     closed: AtomicBool,
 }
 
-/// Where a stage is.
-#[derive(Debug)]
-pub(super) struct Files {
-    pub(super) folder: PathBuf,
-    pub(super) data_path: PathBuf,
-    pub(super) journal_path: PathBuf,
-    pub(super) data: Arc<File>,
-}
-
 #[derive(Debug, Default)]
 struct State {
     parts: Parts,
@@ -59,7 +49,11 @@ struct State {
     seen: BTreeMap<u64, Digest>,
     /// What is being written: where it begins and ends.
     claims: BTreeMap<u64, u64>,
-    /// Published, discarded, or proven wrong: its files are gone, and others may have the names.
+    /// Whoever else works on it.
+    publishing: u64,
+    /// Whether a part was found to be bad; so may be others.
+    dropped: bool,
+    /// Published, discarded, proven wrong or given up: nothing of it may be touched any more.
     over: bool,
 }
 
@@ -78,16 +72,18 @@ pub(super) struct Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.parted.state().claims.remove(&self.start);
+        self.parted.release();
     }
 }
 
-impl Drop for Parted {
+/// Publishing goes on to its end, also if nobody waits for it any more.
+#[derive(Debug)]
+struct Publishing(Arc<Parted>);
+
+impl Drop for Publishing {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // What nobody could resume is nothing but litter.
-        if state.parts.is_empty() && !state.over {
-            let _ = self.files.remove(&self.layout);
-        }
+        self.0.state().publishing -= 1;
+        self.0.release();
     }
 }
 
@@ -119,6 +115,27 @@ impl Parted {
 
     fn fail(&self, kind: ErrorKind, operation: &'static str) -> Error {
         self.check.fail(kind, operation)
+    }
+
+    /// Gives the stage up, if nobody works on it any more. The lock goes now and not with the last who still looks at a
+    /// part in the background: whoever comes next does not have to wait.
+    fn release(&self) {
+        let mut state = self.state();
+        let idle = state.claims.is_empty() && state.publishing == 0;
+        if !idle || !self.is_closed() || std::mem::replace(&mut state.over, true) {
+            return;
+        }
+        let empty = state.parts.is_empty();
+        drop(state);
+        if empty {
+            // What nobody could resume is nothing but litter.
+            let _ = self.files.remove(&self.layout);
+        }
+        self.recorder.close();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Lets nobody else write to `range`.
@@ -182,7 +199,7 @@ impl Parted {
             runtime.spawn_blocking(move || {
                 let Some(this) = this.upgrade() else { return };
                 // Errors come out when it is published.
-                let _ = this.advance(&|| this.closed.load(Ordering::Relaxed));
+                let _ = this.advance(&|| this.is_closed());
             });
         }
     }
@@ -206,7 +223,9 @@ impl Parted {
                 return Ok(());
             }
             if !read || (!seen && own.finish().digest != part.digest) {
-                return self.forget(&part);
+                drop(frontier);
+                self.forget(&part)?;
+                return self.forget_bad_parts(false, stop).map(|_| ());
             }
             self.state().seen.insert(at, part.digest);
             frontier.hasher = whole;
@@ -217,6 +236,7 @@ impl Parted {
     fn forget(&self, part: &Part) -> Result<(), Error> {
         let mut state = self.state();
         state.seen.remove(&part.offset);
+        state.dropped = true;
         let known = state.parts.remove(&part.offset).is_some();
         drop(state);
         if known {
@@ -227,7 +247,7 @@ impl Parted {
     }
 
     /// Drops every part that is not what was recorded, looking again also at those that this process has seen.
-    fn forget_bad_parts(&self, seen_too: bool) -> Result<Vec<Part>, Error> {
+    fn forget_bad_parts(&self, seen_too: bool, stop: &dyn Fn() -> bool) -> Result<Vec<Part>, Error> {
         let mut bad = Vec::new();
         let state = self.state();
         let doubtful = |part: &&Part| seen_too || state.seen.get(&part.offset) != Some(&part.digest);
@@ -235,9 +255,13 @@ impl Parted {
         drop(state);
         for part in parts {
             let mut own = Hasher::default();
-            if !self.files.read(&self.layout, part.range(), &|| false, |piece| own.update(piece))
-                || own.finish().digest != part.digest
-            {
+            let read = self.files.read(&self.layout, part.range(), stop, |piece| own.update(piece));
+            if stop() {
+                break;
+            }
+            if read && own.finish().digest == part.digest {
+                self.state().seen.insert(part.offset, part.digest);
+            } else {
                 self.forget(&part)?;
                 bad.push(part);
             }
@@ -256,6 +280,10 @@ impl Parted {
         let end = parts.last().map_or(0, |part| part.range().end);
         let size = self.expected.size.unwrap_or(end);
         if let Some(gap) = gaps(&parts, size).first() {
+            if self.state().dropped {
+                // So that all that are bad are fetched at once.
+                self.forget_bad_parts(false, &|| false)?;
+            }
             let detail = format!("bytes {} to {} are missing", gap.start, gap.end);
             return Err(self.fail(ErrorKind::Incomplete, OPERATION).with_detail(detail));
         }
@@ -270,14 +298,14 @@ impl Parted {
         let hasher = self.frontier().hasher.clone();
         if hasher.size() != size {
             // A part is bad; so may be others.
-            let mut bad: Vec<Part> = parts.iter().filter(|part| !self.knows(part)).copied().collect();
-            bad.extend(self.forget_bad_parts(false)?);
+            self.forget_bad_parts(false, &|| false)?;
+            let bad: Vec<Part> = parts.iter().filter(|part| !self.knows(part)).copied().collect();
             return damaged(&bad);
         }
         let id = hasher.finish();
         if let Err(error) = self.check.finish(id) {
             // If the disk is to blame, the parts that it changed can be told from the others.
-            let bad = self.forget_bad_parts(true)?;
+            let bad = self.forget_bad_parts(true, &|| false)?;
             if !bad.is_empty() {
                 return damaged(&bad);
             }
@@ -313,40 +341,9 @@ impl Parted {
         }
         state.parts.clear();
         drop(state);
-        self.files.remove(&self.layout)
-    }
-}
-
-impl Files {
-    fn remove(&self, layout: &Layout) -> io::Result<()> {
-        stages::remove(layout.calls(), &self.folder, Some(&self.data_path), &self.journal_path)
-    }
-
-    /// Reads a range piece by piece; whether all of it could be read.
-    fn read(
-        &self,
-        layout: &Layout,
-        range: Range<u64>,
-        stop: &dyn Fn() -> bool,
-        mut take: impl FnMut(&[u8]),
-    ) -> bool {
-        const PIECE: u64 = 256 << 10;
-        let mut buffer = vec![0; usize::try_from(PIECE.min(range.end - range.start)).unwrap_or(0)];
-        let mut at = range.start;
-        while at < range.end && !stop() {
-            let wanted = usize::try_from(range.end - at).map_or(buffer.len(), |rest| rest.min(buffer.len()));
-            match layout.calls().read_at(&self.data, &mut buffer[..wanted], at) {
-                Ok(0) => return false,
-                Ok(length) => {
-                    take(&buffer[..length]);
-                    at += length as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What cannot be read has to be fetched again, whatever the reason.
-                Err(_) => return false,
-            }
-        }
-        true
+        let removed = self.files.remove(&self.layout);
+        self.recorder.close();
+        removed
     }
 }
 
@@ -365,6 +362,14 @@ impl FsPartStage {
 impl Drop for FsPartStage {
     fn drop(&mut self) {
         self.0.closed.store(true, Ordering::Relaxed);
+        self.0.release();
+    }
+}
+
+impl FsPartStage {
+    fn publishing(&self) -> Publishing {
+        self.0.state().publishing += 1;
+        Publishing(Arc::clone(&self.0))
     }
 }
 
@@ -384,8 +389,8 @@ impl PartStage for FsPartStage {
     }
 
     async fn publish(self: Box<Self>) -> Result<Published, Error> {
-        let parted = Arc::clone(&self.0);
-        run(move || parted.publish()).await
+        let publishing = self.publishing();
+        run(move || publishing.0.publish()).await
     }
 
     async fn discard(self: Box<Self>) -> Result<(), Error> {

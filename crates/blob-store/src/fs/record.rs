@@ -86,6 +86,16 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// Records nothing more, and lets others have the stage.
+    pub(super) fn close(&self) {
+        let mut journal = lock(&self.journal);
+        journal.failed.get_or_insert(ErrorKind::Busy);
+        // Where there are no locks there is nothing to let go.
+        let _ = journal.file.unlock();
+    }
+}
+
 impl Journal {
     fn write(&mut self, layout: &Layout, lines: &str) -> io::Result<()> {
         self.file.seek(SeekFrom::End(0))?;

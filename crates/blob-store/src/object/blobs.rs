@@ -12,6 +12,9 @@ use crate::{BlobInfo, ByteStream, Error, ErrorKind, Quarantined, expect::check_r
 /// Requests made at the same time.
 pub(super) const CONCURRENT: usize = 16;
 
+/// Bytes that one request asks for where not all are asked for in one.
+pub(super) const PIECE: u64 = 8 << 20;
+
 /// Where a blob is; two levels keep any one folder small where the object store is one.
 pub(super) fn path(digest: Digest) -> Path {
     let text = digest.to_string();
@@ -85,6 +88,37 @@ pub(super) async fn read(
         return Err(wrong_size(found.meta.size));
     }
     Ok(found.into_stream().map_err(move |e| about().backend(e)).boxed())
+}
+
+/// Reads what is in quarantine; see [`BlobStore::read_quarantined`](crate::BlobStore::read_quarantined).
+pub(super) async fn read_quarantined(
+    objects: &Arc<dyn ObjectStore>,
+    held: &Quarantined,
+    range: Range<u64>,
+) -> Result<ByteStream, Error> {
+    check_range(ContentId::new(held.digest, held.size), &range)?;
+    let digest = held.digest;
+    // A name that did not come from a listing leads nowhere.
+    if layout::parse_quarantine_name(&held.name) != Some((digest, held.reason)) {
+        return Err(blob("read", digest).error(ErrorKind::NotFound));
+    }
+    // Request by request, so that who writes what it reads into the same store is never refused for reading.
+    let (objects, path) = (Arc::clone(objects), quarantine_path(&held.name));
+    let pieces = stream::try_unfold((objects, path, range), move |(objects, path, range)| async move {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let end = range.end.min(range.start.saturating_add(PIECE));
+        match objects.get_range(&path, range.start..end).await {
+            Ok(piece) if piece.len() as u64 == end - range.start => {
+                Ok(Some((piece, (objects, path, end..range.end))))
+            }
+            Ok(_) => Err(blob("read", digest).error(ErrorKind::Damaged).with_detail("it was cut short")),
+            Err(error) if is_absent(&error) => Err(blob("read", digest).error(ErrorKind::NotFound)),
+            Err(error) => Err(blob("read", digest).backend(error)),
+        }
+    });
+    Ok(pieces.boxed())
 }
 
 /// Deletes an object; returns whether it was there.

@@ -121,6 +121,10 @@ impl BlobStore for ObjectStoreBackend {
         blobs::quarantined(&self.objects).await
     }
 
+    async fn read_quarantined(&self, held: &Quarantined, range: Range<u64>) -> Result<ByteStream, Error> {
+        blobs::read_quarantined(&self.objects, held, range).await
+    }
+
     async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {
         blobs::delete(&self.objects, &blobs::quarantine_path(&held.name), || blob("purge", held.digest)).await
     }

@@ -24,9 +24,6 @@ use crate::{
 /// Bytes of a part that are held in memory, so that it takes one request to put it; a larger one is sent in pieces.
 const HELD: u64 = 16 << 20;
 
-/// Bytes of a part that are read at a time.
-const PIECE: u64 = 8 << 20;
-
 /// Where a part is.
 pub(super) fn path(name: Digest, part: &Part) -> Path {
     let part = format!("{}-{}-{}", part.offset, part.size, part.digest);
@@ -95,8 +92,19 @@ impl ObjectPartStage {
     async fn published_by_another(&self) -> Result<Option<Published>, Error> {
         let Expected { digest: Some(digest), size: Some(size) } = self.expected else { return Ok(None) };
         let id = ContentId::new(digest, size);
-        let there = blobs::contains(&self.store.objects, id).await?;
-        Ok(there.then(|| Published::new(id, PartHashes::of(&self.parts()))))
+        if !blobs::contains(&self.store.objects, id).await? {
+            return Ok(None);
+        }
+        let published = Published::new(id, PartHashes::of(&self.parts()));
+        self.clear().await;
+        Ok(Some(published))
+    }
+
+    /// Removes all parts, also those of others, who find the blob; what is left goes with the next collection.
+    async fn clear(&self) {
+        if let Ok(all) = stages::parts(&self.store.objects, self.name).await {
+            let _ = self.forget(&all).await;
+        }
     }
 
     /// Writes a part into the blob's upload, if it is what its name says.
@@ -104,7 +112,7 @@ impl ObjectPartStage {
         let path = path(self.name, part);
         let mut hasher = Hasher::default();
         while hasher.size() < part.size {
-            let range = hasher.size()..part.size.min(hasher.size() + PIECE);
+            let range = hasher.size()..part.size.min(hasher.size() + blobs::PIECE);
             // Request by request, not as a stream: the object store may allow only so many at a time.
             let piece = match self.store.objects.get_range(&path, range.clone()).await {
                 Ok(piece) => piece,
@@ -227,10 +235,7 @@ impl PartStage for ObjectPartStage {
             Err(error) => return Err(error),
         }
         let id = outcome?;
-        // Also those of others, who find the blob; what is left goes with the next collection.
-        if let Ok(all) = stages::parts(&self.store.objects, self.name).await {
-            let _ = self.forget(&all).await;
-        }
+        self.clear().await;
         Ok(Published::new(id, PartHashes::of(&parts)))
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use content_id::ContentId;
 use futures::TryStreamExt;
 
-use crate::{BlobStore, ByteStream, Error, FileEntry, ManifestName};
+use crate::{BlobStore, ByteStream, Error, FileEntry, ManifestName, repair};
 
 /// Where a scrub gets blobs again that are damaged or missing. Any other store is one.
 #[async_trait]
@@ -56,12 +56,20 @@ impl BlobSource for Arc<dyn BlobStore> {
     }
 }
 
-/// Fetches a blob into the store; what is damaged in its place is replaced.
+/// Fetches a blob into the store, where the digests of its parts are known only those that are damaged; what is damaged
+/// in its place is replaced.
 pub(super) async fn refetch<S: BlobStore + ?Sized>(
     store: &S,
     source: &dyn BlobSource,
     wanted: &Wanted,
 ) -> Result<(), Error> {
+    if let Some(hashes) = wanted.files.iter().find_map(|file| file.entry.parts.as_ref()) {
+        let fetch = |range| source.fetch(wanted, range);
+        // What stands in a manifest may be wrong; then the whole is fetched.
+        if repair::repair(store, wanted.content, hashes, &fetch).await.is_ok() {
+            return Ok(());
+        }
+    }
     let mut pieces = source.fetch(wanted, 0..wanted.content.size).await?;
     let mut stage = store.stage(wanted.content.into()).await?;
     while let Some(piece) = pieces.try_next().await? {

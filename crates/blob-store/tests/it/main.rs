@@ -14,6 +14,8 @@ mod model;
 mod moving;
 mod odd_objects;
 mod opening;
+mod parts;
+mod parts_kill;
 mod power_cuts;
 mod races;
 mod reports;
