@@ -7,10 +7,11 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest};
 
 use crate::{
-    BlobSource, BlobStore, Deleted, Error, Evicted, Expected, FetchRange, GcOptions, GcReport, Hold, Manifest,
-    ManifestName, OnProgress, OpenModel, OpenOptions, PartHashes, Pin, Quarantined, Query, RepairReport,
-    SpaceOptions, SpacePlan, StageKey, TOUCH_RESOLUTION, Turn, Usage, User, VerifyOptions, VerifyReport, Version,
-    blobs, gc, hold, model, named, removal, repair, scrub, space, touch, turn, usage, uses,
+    BlobSource, BlobStore, Deleted, Error, Evicted, Expected, FetchRange, GcOptions, GcReport, Hold,
+    Manifest, ManifestName, OnProgress, OpenModel, OpenOptions, PartHashes, Pin, Quarantined, Query,
+    RepairReport, SpaceOptions, SpacePlan, StageKey, TOUCH_RESOLUTION, Turn, Usage, User, VerifyOptions,
+    VerifyReport, Version, blobs, gc, hold, model, named, removal, repair, scrub, space, touch, turn, usage,
+    uses,
 };
 
 /// Manifests, pins, garbage collection, accounting and scrubbing, the same on every backend.

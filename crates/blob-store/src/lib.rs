@@ -88,6 +88,7 @@ mod removal;
 mod repair;
 mod scrub;
 mod space;
+mod stage;
 mod store;
 mod touch;
 mod turn;
@@ -127,7 +128,8 @@ pub use scrub::{
     VerifyReport, Wanted, WantedFile,
 };
 pub use space::{Evicted, Eviction, SpaceOptions, SpacePlan};
-pub use store::{BlobStore, ByteStream, DocumentEntry, Expected, Stage};
+pub use stage::{Expected, Stage};
+pub use store::{BlobStore, ByteStream, DocumentEntry};
 pub use touch::TOUCH_RESOLUTION;
 pub use turn::Turn;
 pub use usage::{ManifestUsage, Usage};

@@ -234,6 +234,10 @@ impl BlobStore for LayeredStore {
         self.upper.quarantined().await
     }
 
+    async fn read_quarantined(&self, held: &Quarantined, range: Range<u64>) -> Result<ByteStream, Error> {
+        self.upper.read_quarantined(held, range).await
+    }
+
     async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {
         self.upper.purge(held).await
     }

@@ -256,6 +256,10 @@ impl BlobStore for TieredStore {
         self.ask(self.shared.quarantined()).await
     }
 
+    async fn read_quarantined(&self, held: &Quarantined, range: Range<u64>) -> Result<ByteStream, Error> {
+        self.ask(self.shared.read_quarantined(held, range)).await
+    }
+
     async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {
         self.ask(self.shared.purge(held)).await
     }
