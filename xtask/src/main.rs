@@ -1,5 +1,5 @@
 //! Repository automation: `cargo xtask <command>`. Needs a Rust toolchain and a C compiler, nothing else; what
-//! would use Python says so where there is none.
+//! would use Python or Node says so where there is none.
 
 mod adversity;
 mod bench;
@@ -7,6 +7,7 @@ mod demo;
 mod e2e;
 mod examples;
 mod fixtures;
+mod node;
 mod python;
 mod repo;
 mod report;
@@ -47,7 +48,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "e2e",
-        arguments: "settings",
+        arguments: "settings | stores",
         about: "Run clients against the servers that others wrote; writes target/reports/NAME.json",
         run: e2e::run,
     },

@@ -32,7 +32,7 @@ enum Action {
     /// Runs one of our own checks.
     Own(fn() -> Result<(), String>),
     /// Runs our clients against a server that others wrote, where it can be installed.
-    EndToEnd,
+    EndToEnd(fn(e2e::Build) -> Result<e2e::Outcome, String>),
     /// Says loudly that this part is not run, and why.
     Skip(String),
 }
@@ -88,7 +88,8 @@ fn steps() -> Vec<Step> {
             &["clippy", "--workspace", FEATURES, "--all-targets", "--locked", "--", "-D", "warnings"],
         ),
         cargo("tests", &["test", "--workspace", FEATURES, "--locked", "--no-fail-fast"]),
-        Step { name: "a real settings server", action: Action::EndToEnd },
+        Step { name: "a real settings server", action: Action::EndToEnd(e2e::settings) },
+        Step { name: "real object stores", action: Action::EndToEnd(e2e::stores) },
         Step { name: "recorded exchanges", action: Action::Own(fixtures::check) },
         Step { name: "examples", action: Action::Own(examples::run) },
         Step { name: "documented commands", action: Action::Own(documented_commands) },
@@ -203,7 +204,7 @@ impl Tally {
     fn perform(&mut self, step: &Step) -> Result<(), String> {
         match &step.action {
             Action::Own(check) => check(),
-            Action::EndToEnd => match e2e::settings(e2e::Build::Workspace)? {
+            Action::EndToEnd(scenarios) => match scenarios(e2e::Build::Workspace)? {
                 e2e::Outcome::Passed => Ok(()),
                 e2e::Outcome::Skipped(what) => {
                     self.skip(what);

@@ -7,6 +7,7 @@ mod plans;
 mod replay;
 mod revisions;
 mod secrets;
+mod stores;
 mod whole;
 
 use std::{
