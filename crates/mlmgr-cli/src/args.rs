@@ -161,6 +161,22 @@ A model that is installed is not fetched again, and no request is made.")]
 Files that another installed model shares are kept."
     )]
     Rm(RmArgs),
+    /// Write an installed model into a folder, or into one file for another machine.
+    #[command(after_help = "Example:
+  mlmgr export feature-extraction model-files
+  mlmgr export Xenova/all-MiniLM-L6-v2@main model.bundle --bundle
+
+Files in the folder that are right already are kept; others in the way are left alone unless --replace is given.")]
+    Export(ExportArgs),
+    /// Install a model from a file that export wrote, a folder, or a Hugging Face cache.
+    #[command(after_help = "Example:
+  mlmgr import model.bundle
+  mlmgr import model-files --model org/name@v1
+  mlmgr import ~/.cache/huggingface/hub --cache --model Xenova/all-MiniLM-L6-v2@main
+
+It makes no request. Import only what comes from where you would also install programs from, or name the digest
+that export printed (see the flags).")]
+    Import(ImportArgs),
     /// Fetch files for programs that embed the WASM runtime.
     #[command(
         subcommand,
@@ -280,4 +296,60 @@ pub(crate) struct RmArgs {
     pub(crate) target: String,
     #[command(flatten)]
     pub(crate) choice: Choice,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// A task, or a model as ORGANISATION/NAME or ORGANISATION/NAME@REVISION.
+    #[arg(value_name = "TASK|MODEL[@REVISION]")]
+    pub(crate) target: String,
+    /// The folder, or with --bundle the file.
+    #[arg(value_name = "TO")]
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    /// Write one file that carries the whole model.
+    #[arg(long)]
+    pub(crate) bundle: bool,
+    /// How the bytes get into the folder.
+    #[arg(long, value_name = "KIND", default_value = "best", conflicts_with = "bundle")]
+    pub(crate) how: How,
+    /// Replace files that are in the way.
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// How the bytes get into a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum How {
+    /// Reflinks where the file system has them, else copies.
+    Best,
+    /// Files that share their blocks with the store until one is changed.
+    Reflink,
+    /// The store's own files: who writes into one damages the store.
+    HardLink,
+    /// Files of their own.
+    Copy,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// The file or folder.
+    #[arg(value_name = "FROM")]
+    pub(crate) from: PathBuf,
+    /// The model that a folder holds, or that is taken from a cache.
+    #[arg(long, value_name = "MODEL[@REVISION]")]
+    pub(crate) model: Option<String>,
+    /// It is the folder of a Hugging Face cache that holds models--ORGANISATION--NAME.
+    #[arg(long)]
+    pub(crate) cache: bool,
+    /// The digest that export printed: accept only that file.
+    #[arg(long, value_name = "SHA256", conflicts_with_all = ["model", "cache"])]
+    pub(crate) expect: Option<String>,
+    /// The task that the model is for [default: feature-extraction].
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<String>,
+    /// Replace a model of the same name with other files.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }

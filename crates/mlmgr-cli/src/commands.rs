@@ -1,6 +1,7 @@
 //! The commands: each asks the library and says what came of it.
 
 mod inventory;
+mod moving;
 mod pull;
 mod resolve;
 mod run;
@@ -42,6 +43,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Report, Failure> {
         Command::Run(args) => run::run(&context, args).await,
         Command::Ls => inventory::list(&context).await,
         Command::Rm(args) => inventory::remove(&context, args).await,
+        Command::Export(args) => moving::export(&context, args).await,
+        Command::Import(args) => moving::import(&context, args).await,
         Command::Runtime(RuntimeCommand::Pull { name, out }) => {
             runtime::pull(&context, name, out.as_deref()).await
         }

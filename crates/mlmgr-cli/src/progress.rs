@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::IsTerminal, sync::Mutex, sync::PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mlmgr::{Event, NoProgress, Progress};
+use mlmgr::{Event, NoProgress, Observer, Progress};
 
 use crate::{
     args::{Global, ProgressKind},
@@ -13,12 +13,44 @@ use crate::{
 
 /// Returns what shows downloads as the command line asks.
 pub(crate) fn progress(global: &Global) -> Box<dyn Progress> {
-    let usual = if std::io::stderr().is_terminal() { ProgressKind::Bar } else { ProgressKind::Plain };
-    let quiet = global.quiet || global.json;
-    match global.progress.unwrap_or(if quiet { ProgressKind::None } else { usual }) {
+    match kind(global) {
         ProgressKind::None => Box::new(NoProgress),
         ProgressKind::Plain => Box::new(Plain),
         ProgressKind::Bar => Box::new(Bar::new()),
+    }
+}
+
+/// Returns how the command line wants progress to be shown.
+fn kind(global: &Global) -> ProgressKind {
+    let usual = if std::io::stderr().is_terminal() { ProgressKind::Bar } else { ProgressKind::Plain };
+    let quiet = global.quiet || global.json;
+    global.progress.unwrap_or(if quiet { ProgressKind::None } else { usual })
+}
+
+/// Returns what shows exports and imports as the command line asks.
+pub(crate) fn observer(global: &Global) -> Observer {
+    match kind(global) {
+        ProgressKind::None => Observer::default(),
+        ProgressKind::Plain => {
+            let told = Mutex::new(0);
+            Observer::new(move |step| {
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                if *told < step.files {
+                    *told = step.files;
+                    error_line(&format!("{} of {} files", step.files, step.all_files));
+                }
+            })
+        }
+        ProgressKind::Bar => {
+            let bar = Bar::new().bar;
+            Observer::new(move |step| {
+                bar.set_length(step.all_bytes);
+                bar.set_position(step.bytes);
+                if step.files == step.all_files {
+                    bar.finish_and_clear();
+                }
+            })
+        }
     }
 }
 

@@ -31,17 +31,44 @@ impl From<transport::Error> for Error {
 
 impl From<blob_store::Error> for Error {
     fn from(error: blob_store::Error) -> Self {
+        Self::new(Self::from_kind(&error), "the model store failed").with_source(error)
+    }
+}
+
+impl Error {
+    fn from_kind(error: &blob_store::Error) -> ErrorKind {
         use blob_store::ErrorKind as Kind;
-        let kind = match error.kind() {
+        match error.kind() {
             Kind::NotFound | Kind::Incomplete => ErrorKind::NotInstalled,
             Kind::Mismatch => ErrorKind::Untrusted,
             Kind::NoSpace => ErrorKind::NoSpace,
             Kind::Unsupported => ErrorKind::Unsupported,
             Kind::TooLarge => ErrorKind::LimitExceeded,
-            _ if is_no_space(&error) => ErrorKind::NoSpace,
+            _ if is_no_space(error) => ErrorKind::NoSpace,
             _ => ErrorKind::Storage,
+        }
+    }
+
+    /// What an error means while a model is exported or imported, where the fault is mostly the other side's.
+    pub(crate) fn from_moving(error: blob_store::Error, context: &str) -> Self {
+        use blob_store::ErrorKind as Kind;
+        let (kind, hint) = match error.kind() {
+            Kind::Damaged | Kind::Mismatch => {
+                (ErrorKind::Untrusted, Some("copy it once more from where it came"))
+            }
+            Kind::Unverified => {
+                (ErrorKind::Untrusted, Some("import the files as a folder if you trust them"))
+            }
+            Kind::NotFound | Kind::Incomplete => (ErrorKind::NotFound, None),
+            Kind::UnsafeName | Kind::Invalid => (ErrorKind::InvalidModel, None),
+            Kind::Occupied => (ErrorKind::InvalidInput, Some("to replace what is there: --replace")),
+            _ => (Self::from_kind(&error), None),
         };
-        Self::new(kind, "the model store failed").with_source(error)
+        let here = Self::new(kind, context).with_source(error);
+        match hint {
+            Some(hint) => here.with_hint(hint),
+            None => here,
+        }
     }
 }
 

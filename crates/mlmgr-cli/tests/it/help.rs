@@ -5,7 +5,7 @@ use crate::program::{World, ran};
 #[test]
 fn every_command_has_help_with_an_example() {
     let world = World::new();
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 12] = [
         &[],
         &["sync"],
         &["resolve"],
@@ -14,6 +14,8 @@ fn every_command_has_help_with_an_example() {
         &["run"],
         &["ls"],
         &["rm"],
+        &["export"],
+        &["import"],
         &["runtime"],
         &["runtime", "pull"],
     ];
@@ -37,7 +39,7 @@ fn the_version_is_told() {
 #[test]
 fn examples_in_help_parse() {
     let world = World::new();
-    for command in ["sync", "resolve", "plan", "pull", "run", "ls", "rm", "runtime"] {
+    for command in ["sync", "resolve", "plan", "pull", "run", "ls", "rm", "export", "import", "runtime"] {
         let help = ran(&mut world.bare(&[command, "--help"])).stdout;
         let example = help.split("Example:").nth(1).unwrap_or_default();
         for line in example.lines().filter_map(|line| line.trim().strip_prefix("mlmgr ")) {

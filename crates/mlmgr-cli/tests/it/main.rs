@@ -6,5 +6,6 @@ mod engines;
 mod exit_codes;
 mod help;
 mod input;
+mod moving;
 mod program;
 mod story;

@@ -166,7 +166,7 @@ impl Manager {
     }
 
     /// Switches what is in use, then the engines, then removes what is left behind.
-    async fn switch(
+    pub(super) async fn switch(
         &self,
         selection: &Selection,
         manifest: &Manifest,
