@@ -39,11 +39,25 @@
 //! pins/<digest of name>/<generation>.json       which manifests are in use
 //! quarantine/<digest>.<unique>.garbage          hidden by a collection that is not yet sure
 //! quarantine/<digest>.<unique>.damaged          taken out of the way by `verify`
+//! locks/<digest of name>                        empty; locked while a model is open (file system only)
 //! ```
 //!
 //! No name that comes from outside becomes a path: blobs are called by their digest, and documents by the digest of
 //! their name. `docs/on-disk-format.md` in the repository has the format, its rules for readers and writers, and why a
 //! process may be killed at any moment.
+//!
+//! # Who uses what, and how much room there is
+//!
+//! [`add_use`](BlobStoreExt::add_use) notes that a task or an engine uses a model; [`delete`](BlobStoreExt::delete) and
+//! [`release_engine`](BlobStoreExt::release_engine) remove what nobody uses any more, with its bytes. Before a download,
+//! [`plan_space`](BlobStoreExt::plan_space) tells whether it fits into a quota and on the disk, and which models would
+//! make room, least lately used first.
+//!
+//! # Large and interrupted
+//!
+//! [`stage_or_wait`](BlobStoreExt::stage_or_wait) fetches a blob in parts, in any order, once for all processes that
+//! want it; what is recorded outlives whoever fetched it. [`repair`](BlobStoreExt::repair) fetches only the parts that
+//! are damaged, [`scrub`](BlobStoreExt::scrub) finds them at a pace of your choice.
 //!
 //! # In and out
 //!
