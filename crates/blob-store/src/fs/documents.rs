@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
+use tempfile::NamedTempFile;
 
 use super::{
     calls::{Calls, is_absent},
@@ -21,6 +22,9 @@ use crate::{
 
 /// Documents that one thread reads at least.
 const DOCUMENTS: usize = 16;
+
+/// How often a document is staged before its absence counts as an error.
+const WRITE_ATTEMPTS: u32 = 16;
 
 pub(super) fn read(layout: &Layout, key: &DocumentKey) -> Result<Option<Document>, Error> {
     match highest(layout, key)? {
@@ -71,14 +75,21 @@ fn write(
     let conflict = || Error::new(ErrorKind::Conflict, "write", key);
     let fail = |e| Error::io("write", key, e);
     let next = Generation::next(highest(layout, key)?.as_ref(), expected).ok_or_else(conflict)?;
-    let staging = layout.folder(&[layout::STAGING])?;
-    let folder = layout.folder(&[key.kind().folder(), &key.digest().to_string()])?;
     let framed = frame(content);
     let fail = |e| layout.with_numbers(fail(e), Some(framed.len() as u64), 0);
-    let mut file = layout.calls().create(&staging, "").map_err(fail)?;
-    layout.calls().write(file.as_file_mut(), &framed).map_err(fail)?;
-    layout.sync_file(file.as_file()).map_err(fail)?;
-    if !layout.calls().persist_new(file, &folder.join(generation_name(next))).map_err(fail)? {
+    let folder = layout.folder(&[key.kind().folder(), &key.digest().to_string()])?;
+    let path = folder.join(generation_name(next));
+    let mut attempts = WRITE_ATTEMPTS;
+    let placed = loop {
+        attempts -= 1;
+        let staging = layout.folder(&[layout::STAGING])?;
+        match stage(layout, &staging, &framed).and_then(|file| layout.calls().persist_new(file, &path)) {
+            // A collection without grace took the file away before it had its name.
+            Err(error) if is_absent(&error) && 0 < attempts => {}
+            other => break other.map_err(fail)?,
+        }
+    };
+    if !placed {
         return Err(conflict());
     }
     layout.sync_folder(&folder).map_err(fail)?;
@@ -91,6 +102,14 @@ fn write(
         let _ = layout.calls().remove(&folder.join(generation_name(number)));
     }
     Ok(Version::new(next, ContentId::of(content).digest))
+}
+
+/// Writes a file that has no name yet, durably.
+fn stage(layout: &Layout, staging: &Path, framed: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = layout.calls().create(staging, "")?;
+    layout.calls().write(file.as_file_mut(), framed)?;
+    layout.sync_file(file.as_file())?;
+    Ok(file)
 }
 
 fn generations(layout: &Layout, folder: &Path) -> Result<BTreeSet<u64>, Error> {

@@ -346,3 +346,25 @@ async fn a_sync_that_failed_for_one_part_records_no_other() {
     let stage = store.stage_parts(&key, Expected::default()).await.expect("it begins anew");
     assert_eq!(stage.parts(), []);
 }
+
+/// A collector without grace takes what others are about to publish: a document is staged again, but not for ever.
+#[tokio::test]
+async fn a_document_whose_stage_is_swept_is_staged_again() {
+    for (sweeps, succeeds) in [(1, true), (15, true), (16, false)] {
+        let dir = memory_folder();
+        let (staging, left) = (dir.path().join("staging"), Mutex::new(sweeps));
+        let faults = Faults::new(move |call| {
+            let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+            let staged = fs::read_dir(&staging).ok().and_then(|mut folder| folder.next());
+            if let Some(Ok(file)) = staged.filter(|_| call == Call::Link && 0 < *left) {
+                fs::remove_file(file.path()).expect("it is there");
+                *left -= 1;
+            }
+            Act::Go
+        });
+        let store = FsStore::open_with_faults(dir.path(), FsOptions::default(), Arc::new(faults));
+        let store = store.expect("a new store");
+        let put = store.put_manifest(&manifest("m", "r", &[]), None).await;
+        assert_eq!(put.is_ok(), succeeds, "{sweeps} sweeps: {put:?}");
+    }
+}
