@@ -1,5 +1,8 @@
 //! What a file in a model is, told by its name alone.
 
+mod known;
+mod weights;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Dtype, RepoPath};
@@ -68,6 +71,10 @@ pub enum FileKind {
     License,
     /// Bookkeeping of the repository: `.gitattributes`.
     Repository,
+    /// Programs that come with the model, such as `modeling_x.py`. Nothing here runs them.
+    Code,
+    /// Images, sounds and films that show what the model does.
+    Sample,
     /// Anything else.
     Other,
 }
@@ -99,27 +106,29 @@ pub enum WeightsFormat {
     CoreMl,
     /// tch-rs: `rust_model.ot`.
     Torch,
+    /// The forms before GGUF: `ggml-base.bin`, `.ggml`.
+    Ggml,
+    /// NumPy arrays: `weights.npz`.
+    Numpy,
+    /// Pickles of other Python libraries: `.pkl`, `.joblib`; reading one can run code.
+    Pickle,
+    /// ExecuTorch: `.pte`.
+    ExecuTorch,
+    /// TensorRT, for one graphics card and version: `.engine`, `.plan`.
+    TensorRt,
+    /// TensorFlow.js: `group1-shard1of4.bin`.
+    TensorFlowJs,
+    /// LiteRT and MediaPipe bundles: `.litertlm`, `.task`.
+    LiteRt,
+    /// PaddlePaddle: `inference.pdiparams`, `inference.pdmodel`.
+    Paddle,
+    /// NeMo's archives: `.nemo`; reading one can run code.
+    Nemo,
+    /// MNN: `.mnn`.
+    Mnn,
+    /// Weights whose library the name does not tell: `model.bin`, `.weights`.
+    Unknown,
 }
-
-/// Base names that transformers.js gives to ONNX graphs; without a suffix such a file is fp32.
-const GRAPHS: &[&str] = &[
-    "model",
-    "encoder_model",
-    "decoder_model",
-    "decoder_model_merged",
-    "decoder_with_past_model",
-    "vision_encoder",
-    "vision_model",
-    "text_model",
-    "text_encoder",
-    "audio_encoder",
-    "audio_model",
-    "prompt_encoder_mask_decoder",
-    "embed_tokens",
-    "encodec_encode",
-    "encodec_decode",
-    "decoder_postnet_and_vocoder",
-];
 
 impl FileKind {
     /// Tells what `path` is from its name.
@@ -128,7 +137,9 @@ impl FileKind {
     /// card.
     pub fn of(path: &RepoPath) -> Self {
         let name = path.file_name().to_ascii_lowercase();
-        by_whole_name(path, &name).unwrap_or_else(|| by_extension(&name))
+        known::kind(path, &name)
+            .or_else(|| weights::kind(&name))
+            .unwrap_or_else(|| known::by_extension(&name))
     }
 
     /// Says whether the file holds weights, whole or in part.
@@ -137,194 +148,11 @@ impl FileKind {
     }
 }
 
-fn by_whole_name(path: &RepoPath, name: &str) -> Option<FileKind> {
-    let at_top = path.parent().is_none();
-    Some(match name {
-        // `1_Pooling/config.json`, `2_Normalize/config.json`, `2_Dense/config.json`
-        "config.json" if path.parent().is_some_and(is_module_folder) => FileKind::ModuleConfig,
-        "config.json" | "params.json" | "adapter_config.json" | "model_index.json" => FileKind::Config,
-        "generation_config.json" => FileKind::GenerationConfig,
-        "modules.json" | "config_sentence_transformers.json" | "sentence_bert_config.json" => {
-            FileKind::ModuleConfig
-        }
-        "tokenizer.json"
-        | "tokenizer.json.zst"
-        | "tokenizer.model"
-        | "tokenizer.bin"
-        | "spiece.model"
-        | "sentencepiece.bpe.model"
-        | "sentencepiece.model"
-        | "spm.model"
-        | "source.spm"
-        | "target.spm"
-        | "tekken.json"
-        | "tiktoken.model"
-        | "unigram.json" => FileKind::Tokenizer,
-        "tokenizer_config.json" => FileKind::TokenizerConfig,
-        "special_tokens_map.json" | "added_tokens.json" => FileKind::SpecialTokens,
-        "vocab.txt" | "vocab.json" | "vocab.bpe" | "encoder.json" => FileKind::Vocabulary,
-        "merges.txt" | "bpe.codes" => FileKind::Merges,
-        "chat_template.jinja" | "chat_template.json" => FileKind::ChatTemplate,
-        "preprocessor_config.json"
-        | "processor_config.json"
-        | "image_processor_config.json"
-        | "video_preprocessor_config.json"
-        | "normalizer.json" => FileKind::Preprocessing,
-        "feature_extractor_config.json" | "feature_extraction_config.json" | "mel_filters.npz" => {
-            FileKind::FeatureExtraction
-        }
-        "training_args.bin"
-        | "trainer_state.json"
-        | "training_args.json"
-        | "train_results.json"
-        | "eval_results.json"
-        | "all_results.json"
-        | "optimizer.pt"
-        | "scheduler.pt"
-        | "rng_state.pth"
-        | "scaler.pt"
-        | "quantize_config.json"
-        | "quant_config.json"
-        | "ort_config.json"
-        | "train_script.py"
-        | "data_config.json" => FileKind::TrainingMetadata,
-        "readme.md" | "readme" | "readme.txt" | "model_card.md" | "modelcard.md" if at_top => {
-            FileKind::ModelCard
-        }
-        ".gitattributes" | ".gitignore" => FileKind::Repository,
-        _ if at_top && is_license(name) => FileKind::License,
-        _ if name.starts_with("events.out.tfevents.") => FileKind::TrainingMetadata,
-        _ if name.contains(".ckpt.") => weights(WeightsFormat::TensorFlow, None),
-        _ if path.segments().any(|segment| segment.ends_with(".mlpackage")) => {
-            weights(WeightsFormat::CoreMl, None)
-        }
-        _ => return None,
-    })
-}
-
-fn is_module_folder(folder: &str) -> bool {
-    let name = folder.rsplit('/').next().unwrap_or(folder);
-    name.split_once('_').is_some_and(|(number, word)| {
-        // `0_Transformer/config.json` is the model's own configuration.
-        let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-        is_number && !word.is_empty() && word != "Transformer"
-    })
-}
-
-fn is_license(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name);
-    matches!(stem, "license" | "licence" | "copying" | "notice" | "use_policy")
-        || stem.starts_with("license-")
-        || stem.starts_with("license_")
-}
-
-fn by_extension(name: &str) -> FileKind {
-    if let Some((stem, rest)) = name.rsplit_once(".onnx") {
-        return onnx(stem, rest);
+impl WeightsFormat {
+    /// Says whether the usual reader of this format runs code that the file brings.
+    ///
+    /// Such files are kept and listed like others, but nothing here opens them.
+    pub const fn may_run_code(self) -> bool {
+        matches!(self, Self::PyTorch | Self::TensorFlow | Self::Pickle | Self::Nemo)
     }
-    if let Some(format) = name.strip_suffix(".index.json").and_then(shard_format) {
-        return FileKind::WeightsIndex { format };
-    }
-    let Some((stem, extension)) = name.rsplit_once('.') else { return FileKind::Other };
-    match extension {
-        "npy" | "zst" => static_embeddings(name).unwrap_or(FileKind::Other),
-        "gguf" => weights(WeightsFormat::Gguf, gguf_dtype(stem)),
-        "xml" if stem.starts_with("openvino_") => weights(WeightsFormat::OpenVino, None),
-        "bin" if stem.starts_with("openvino_") => weights(WeightsFormat::OpenVino, None),
-        "ort" => weights(WeightsFormat::Ort, onnx_dtype(stem)),
-        _ => match shard_format(name) {
-            Some(format) => weights(format, variant_dtype(stem)),
-            None => FileKind::Other,
-        },
-    }
-}
-
-fn weights(format: WeightsFormat, dtype: Option<Dtype>) -> FileKind {
-    FileKind::Weights { format, dtype }
-}
-
-/// The formats that are split into shards with an index beside them, and other plain weights.
-fn shard_format(name: &str) -> Option<WeightsFormat> {
-    let (stem, extension) = name.rsplit_once('.')?;
-    Some(match extension {
-        "safetensors" => WeightsFormat::Safetensors,
-        "bin"
-            if ["pytorch_model", "adapter_model", "diffusion_pytorch_model"]
-                .iter()
-                .any(|known| stem.starts_with(known)) =>
-        {
-            WeightsFormat::PyTorch
-        }
-        "pt" | "pth" | "ckpt" => WeightsFormat::PyTorch,
-        "h5" | "keras" => WeightsFormat::TensorFlow,
-        "pb" if stem == "saved_model" => WeightsFormat::TensorFlow,
-        "msgpack" => WeightsFormat::Flax,
-        "tflite" => WeightsFormat::TfLite,
-        "mlmodel" => WeightsFormat::CoreMl,
-        "ot" => WeightsFormat::Torch,
-        _ => return None,
-    })
-}
-
-/// `stem` and `rest` stand before and after the last `.onnx` of a name.
-fn onnx(stem: &str, rest: &str) -> FileKind {
-    let dtype = onnx_dtype(stem);
-    match rest {
-        "" => weights(WeightsFormat::Onnx, dtype),
-        "_data" | ".data" => FileKind::ExternalData { chunk: 0, dtype },
-        _ => match rest.strip_prefix("_data_").and_then(|chunk| chunk.parse().ok()) {
-            Some(chunk) => FileKind::ExternalData { chunk, dtype },
-            None => FileKind::Other,
-        },
-    }
-}
-
-/// Reads the suffixes of transformers.js, and those of sentence-transformers (`qint8_avx512`, `O4`).
-fn onnx_dtype(stem: &str) -> Option<Dtype> {
-    if GRAPHS.contains(&stem) {
-        return Some(Dtype::Fp32);
-    }
-    // No suffix is the end of another one: `_q4f16` does not end with `_fp16`.
-    let ends = |dtype: &Dtype| {
-        let suffix = dtype.onnx_suffix().unwrap_or_default();
-        !suffix.is_empty() && stem.ends_with(suffix)
-    };
-    Dtype::ALL.iter().copied().find(ends).or_else(|| {
-        // Optimum's levels: only the fourth converts to fp16.
-        match stem.rsplit_once('_')?.1 {
-            "o1" | "o2" | "o3" | "optimized" => Some(Dtype::Fp32),
-            "o4" => Some(Dtype::Fp16),
-            _ if stem.contains("_qint8") => Some(Dtype::Int8),
-            _ if stem.contains("_quint8") => Some(Dtype::Uint8),
-            _ => None,
-        }
-    })
-}
-
-/// GGUF has quantisations of its own; only plain floats have a [`Dtype`].
-fn gguf_dtype(stem: &str) -> Option<Dtype> {
-    match stem.rsplit(['-', '.']).next()? {
-        "f32" | "fp32" => Some(Dtype::Fp32),
-        "f16" | "fp16" => Some(Dtype::Fp16),
-        _ => None,
-    }
-}
-
-/// `model.fp16.safetensors`
-fn variant_dtype(stem: &str) -> Option<Dtype> {
-    match stem.rsplit_once('.')?.1 {
-        "fp16" => Some(Dtype::Fp16),
-        "fp32" => Some(Dtype::Fp32),
-        _ => None,
-    }
-}
-
-/// `fp32.d512.npy`, `fp8_e4m3.d128.npy.zst`
-fn static_embeddings(name: &str) -> Option<FileKind> {
-    let stem = name.strip_suffix(".zst").unwrap_or(name).strip_suffix(".npy")?;
-    let (dtype, dims) = stem.split_once(".d")?;
-    if !dims.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    Some(FileKind::StaticEmbeddings { dtype: dtype.parse().ok()?, dims: dims.parse().ok()? })
 }

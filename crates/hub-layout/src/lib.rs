@@ -35,6 +35,8 @@ mod url_rules;
 pub use dtype::{Dtype, ParseDtypeError};
 pub use file_kind::{FileKind, WeightsFormat};
 pub use hub::{FileRef, Hub, HubKind, InvalidHubError, ParseHubKindError, ParseUrlError, UrlProblem};
-pub use names::{ModelId, NameKind, NameProblem, ParseNameError, RepoPath, Revision, Task};
+pub use names::{
+    Clash, ClashKind, ModelId, NameKind, NameProblem, ParseNameError, RepoPath, Revision, Task, find_clashes,
+};
 pub use needed::{FileRequest, MissingFileError, NeededFile, default_model, needed_files};
 pub use url_rules::{ParsePrefixError, Rejection, UrlPrefix, UrlRules, Verdict};

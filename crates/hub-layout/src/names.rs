@@ -1,5 +1,7 @@
 //! Names that come from outside, parsed once: what they share, and the error when one is refused.
 
+mod clash;
+mod look_alike;
 mod model_id;
 mod repo_path;
 mod revision;
@@ -8,6 +10,7 @@ mod task;
 
 use std::fmt;
 
+pub use clash::{Clash, ClashKind, find_clashes};
 pub use model_id::ModelId;
 pub use repo_path::RepoPath;
 pub use revision::Revision;
@@ -50,13 +53,14 @@ pub enum NameProblem {
     ControlCharacter,
     /// A character outside the grammar.
     Character,
-    /// A name that Windows keeps for a device, with or without an extension.
+    /// A name that Windows keeps for a device, with or without an extension, or git's own folder.
     ReservedName,
     /// A part begins with a space, or ends with a space or a dot, which Windows drops.
     OuterSpaceOrDot,
     /// Not in Unicode normalisation form C, so that a twin with the same look exists.
     NotNormalised,
-    /// An invisible character, or one that looks like or decays to one with a meaning in paths.
+    /// An invisible character, one that looks like or decays to one with a meaning in paths, or a word that mixes
+    /// letters with look-alikes from other scripts.
     LookAlike,
     /// More than two parts, where `org/name` or `name` is expected.
     TooManyParts,
@@ -145,7 +149,7 @@ impl fmt::Display for NameProblem {
             Self::Backslash => "a backslash is read as a slash on some platforms",
             Self::ControlCharacter => "it contains a control character",
             Self::Character => "it contains a character that is not allowed",
-            Self::ReservedName => "a part is a device name on Windows",
+            Self::ReservedName => "a part is a device name on Windows, or git's own folder",
             Self::OuterSpaceOrDot => "a part begins with a space, or ends with a space or a dot",
             Self::NotNormalised => "it is not in Unicode normalisation form C",
             Self::LookAlike => "it contains a character that is invisible or looks like another one",

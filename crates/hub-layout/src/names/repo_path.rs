@@ -17,10 +17,12 @@ const MAX_SEGMENTS: usize = 32;
 ///
 /// - nothing at all, `.`, `..`, a slash or a drive letter at the beginning, a backslash;
 /// - control characters, and `<`, `>`, `:`, `"`, `|`, `?`, `*`;
-/// - names of Windows devices (`nul`, `com1.txt`), a space at the beginning, a space or dot at the end;
+/// - names of Windows devices (`nul`, `com1.txt`), git's own folder, a space at the beginning, a space or dot
+///   at the end;
 /// - text that is not in Unicode normalisation form C, because some file systems would rename it;
-/// - invisible characters and look-alikes of slashes, and any character whose compatibility form breaks
-///   one of these rules (a full-width colon or full stop);
+/// - invisible characters, characters of private use, look-alikes of slashes, words that mix ASCII letters with
+///   look-alikes from other scripts (`сonfig` with a Cyrillic `с`), and any character whose compatibility form
+///   breaks one of these rules (a full-width colon or full stop);
 /// - more than 255 bytes a part, 1024 bytes or 32 parts in all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(String);
@@ -70,10 +72,17 @@ impl RepoPath {
 
     /// Returns a key that is equal for two paths that some file system takes for one.
     ///
+    /// [`find_clashes`](crate::find_clashes) compares all paths of a model.
+    ///
     /// Compatibility forms are resolved and case is dropped: `README.md` and `Readme.MD` share a key. For
     /// comparing only; the key itself need not be a valid path.
     pub fn folded(&self) -> String {
-        // Upper case first, so that letters with several lower-case forms (ß and ẞ, σ and ς) meet.
-        self.0.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+        fold(&self.0)
     }
+}
+
+/// Resolves compatibility forms and drops case.
+pub(super) fn fold(text: &str) -> String {
+    // Upper case first, so that letters with several lower-case forms (ß and ẞ, σ and ς) meet.
+    text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }

@@ -2,7 +2,7 @@
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use super::NameProblem;
+use super::{NameProblem, look_alike};
 
 /// The longest part, in bytes: what common file systems take.
 const MAX_BYTES: usize = 255;
@@ -16,7 +16,7 @@ pub(super) fn check(segment: &str) -> Result<(), NameProblem> {
     if segment.is_ascii() {
         return Ok(());
     }
-    if segment.chars().any(|c| is_invisible(c) || is_slash_like(c)) {
+    if segment.chars().any(|c| is_invisible(c) || is_slash_like(c)) || look_alike::is_mixed(segment) {
         return Err(NameProblem::LookAlike);
     }
     if !is_nfc(segment) {
@@ -50,7 +50,7 @@ fn check_plain(segment: &str) -> Result<(), NameProblem> {
     if segment.starts_with(' ') || segment.ends_with([' ', '.']) {
         return Err(NameProblem::OuterSpaceOrDot);
     }
-    if is_device(segment) {
+    if is_device(segment) || is_git(segment) {
         return Err(NameProblem::ReservedName);
     }
     Ok(())
@@ -68,7 +68,13 @@ fn is_device(segment: &str) -> bool {
     }
 }
 
-/// Characters that show nothing, show as a plain space, or reorder what is shown.
+/// Git runs what lies in its folder, and a model may be exported to where one is; on Windows also by the short name.
+fn is_git(segment: &str) -> bool {
+    segment.eq_ignore_ascii_case(".git") || segment.eq_ignore_ascii_case("git~1")
+}
+
+/// Characters that show nothing, show as a plain space, reorder what is shown, or are of private use: what those
+/// mean is not said anywhere, and some systems keep `\` and `:` as such.
 fn is_invisible(c: char) -> bool {
     (c.is_whitespace() && c != ' ')
         || matches!(c,
@@ -76,7 +82,8 @@ fn is_invisible(c: char) -> bool {
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
             | '\u{ffa0}' | '\u{fff0}'..='\u{ffff}' | '\u{fdd0}'..='\u{fdef}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{e000}'..='\u{f8ff}'
+            | '\u{f0000}'..='\u{10ffff}')
         || (c as u32) & 0xfffe == 0xfffe
 }
 

@@ -22,7 +22,17 @@ fn weights_of_every_library() {
         ),
         (
             WeightsFormat::TensorFlow,
-            &["tf_model.h5", "saved_model/saved_model.pb", "model.keras", "model.ckpt.data-00000-of-00001"],
+            &[
+                "tf_model.h5",
+                "tf_model-00001-of-00002.h5",
+                "saved_model/saved_model.pb",
+                "variables/variables.index",
+                "variables/variables.data-00000-of-00001",
+                "keras_metadata.pb",
+                "model.keras",
+                "model.ckpt.data-00000-of-00001",
+                "model.ckpt.meta",
+            ],
         ),
         (WeightsFormat::TfLite, &["model.tflite"]),
         (WeightsFormat::Flax, &["flax_model.msgpack"]),
@@ -35,13 +45,46 @@ fn weights_of_every_library() {
             &["openvino/openvino_model.xml", "openvino/openvino_model_qint8_quantized.bin"],
         ),
         (WeightsFormat::Torch, &["rust_model.ot"]),
-        (WeightsFormat::CoreMl, &["coreml/m.mlmodel", "coreml/m.mlpackage/Data/weights/weight.bin"]),
+        (
+            WeightsFormat::CoreMl,
+            &[
+                "coreml/m.mlmodel",
+                "coreml/m.mlpackage/Data/weights/weight.bin",
+                "m.mlmodelc/weights/weight.bin",
+            ],
+        ),
+        (WeightsFormat::Ggml, &["ggml-base.en-q5_1.bin", "model.ggml"]),
+        (WeightsFormat::Numpy, &["weights.npz"]),
+        (WeightsFormat::Pickle, &["model.pkl", "sklearn_model.joblib", "model.skops"]),
+        (WeightsFormat::ExecuTorch, &["model.pte"]),
+        (WeightsFormat::TensorRt, &["unet.plan", "model.engine"]),
+        (WeightsFormat::TensorFlowJs, &["tfjs/group1-shard1of4.bin"]),
+        (WeightsFormat::LiteRt, &["gemma.litertlm", "face_landmarker.task"]),
+        (WeightsFormat::Paddle, &["inference.pdiparams", "inference.pdmodel"]),
+        (WeightsFormat::Nemo, &["parakeet.nemo"]),
+        (WeightsFormat::Mnn, &["llm.mnn", "llm.mnn.weights"]),
+        (WeightsFormat::Unknown, &["model.bin", "yolov4.weights"]),
     ] {
         for path in paths {
             let FileKind::Weights { format: found, .. } = kind(path) else { panic!("{path} is no weights") };
             assert_eq!(found, format, "{path}");
             assert!(kind(path).is_weights());
         }
+    }
+}
+
+#[test]
+fn formats_whose_readers_run_code_are_told() {
+    let runs = |path: &str| match kind(path) {
+        FileKind::Weights { format, .. } => format.may_run_code(),
+        other => panic!("{path} is {other:?}"),
+    };
+    for path in ["pytorch_model.bin", "model.pt", "last.ckpt", "model.pkl", "model.h5", "parakeet.nemo"] {
+        assert!(runs(path), "{path}");
+    }
+    for path in ["model.safetensors", "onnx/model.onnx", "m.gguf", "model.tflite", "weights.npz", "model.bin"]
+    {
+        assert!(!runs(path), "{path}");
     }
 }
 
@@ -66,6 +109,10 @@ fn names_tell_the_quantisation() {
         ("onnx/something.onnx", None),
         ("onnx/model_q4f16.onnx_data", Some(Dtype::Q4f16)),
         ("model.fp16.safetensors", Some(Dtype::Fp16)),
+        ("diffusion_pytorch_model.fp16.safetensors", Some(Dtype::Fp16)),
+        ("pytorch_model_fp16.bin", Some(Dtype::Fp16)),
+        ("onnx/embed_tokens.onnx", Some(Dtype::Fp32)),
+        ("onnx/latent_denoiser.onnx_data", Some(Dtype::Fp32)),
         ("model.safetensors", None),
         ("m-f16.gguf", Some(Dtype::Fp16)),
         ("m-Q4_K_M.gguf", None),
@@ -104,7 +151,21 @@ fn static_embeddings() {
 #[test]
 fn everything_beside_weights() {
     for (expected, paths) in [
-        (FileKind::Config, &["config.json", "onnx/config.json", "0_Transformer/config.json"][..]),
+        (
+            FileKind::Config,
+            &[
+                "config.json",
+                "onnx/config.json",
+                "0_Transformer/config.json",
+                "unet/config.json",
+                "model_index.json",
+                "scheduler/scheduler_config.json",
+                "adapter_config.json",
+                "genai_config.json",
+                "configuration.json",
+                "params.json",
+            ][..],
+        ),
         (FileKind::GenerationConfig, &["generation_config.json"]),
         (
             FileKind::ModuleConfig,
@@ -112,23 +173,62 @@ fn everything_beside_weights() {
         ),
         (
             FileKind::Tokenizer,
-            &["tokenizer.json", "sub/tokenizer.json.zst", "spiece.model", "tokenizer.model"],
+            &[
+                "tokenizer.json",
+                "sub/tokenizer.json.zst",
+                "spiece.model",
+                "tokenizer.model",
+                "tokenizer_78b3253a26.model",
+                "sentencepiece.bpe.model",
+                "source.spm",
+                "target.spm",
+                "qwen.tiktoken",
+                "tekken.json",
+            ],
         ),
         (FileKind::TokenizerConfig, &["tokenizer_config.json"]),
         (FileKind::SpecialTokens, &["special_tokens_map.json", "added_tokens.json"]),
-        (FileKind::Vocabulary, &["vocab.txt", "vocab.json"]),
-        (FileKind::Merges, &["merges.txt"]),
-        (FileKind::ChatTemplate, &["chat_template.jinja"]),
-        (FileKind::Preprocessing, &["preprocessor_config.json", "processor_config.json"]),
+        (
+            FileKind::Vocabulary,
+            &["vocab.txt", "vocab.json", "vocab.bpe", "vocabulary.txt", "target_vocab.json"],
+        ),
+        (FileKind::Merges, &["merges.txt", "bpe.codes"]),
+        (
+            FileKind::ChatTemplate,
+            &["chat_template.jinja", "chat_template.json", "additional_chat_templates/tool_use.jinja"],
+        ),
+        (
+            FileKind::Preprocessing,
+            &[
+                "preprocessor_config.json",
+                "processor_config.json",
+                "video_preprocessor_config.json",
+                "normalizer.json",
+            ],
+        ),
         (FileKind::FeatureExtraction, &["feature_extractor_config.json", "mel_filters.npz"]),
         (
             FileKind::TrainingMetadata,
-            &["training_args.bin", "trainer_state.json", "optimizer.pt", "all_results.json"],
+            &[
+                "training_args.bin",
+                "trainer_state.json",
+                "optimizer.pt",
+                "all_results.json",
+                "quantize_config.json",
+                "checkpoint-500/rng_state_3.pth",
+                "global_step500/mp_rank_00_optim_states.pt",
+                "runs/Jan01/events.out.tfevents.1700000000.host.1.0",
+            ],
         ),
-        (FileKind::ModelCard, &["README.md", "readme.md"]),
+        (FileKind::ModelCard, &["README.md", "readme.md", "modelcard.md", "modelcard.json"]),
         (FileKind::License, &["LICENSE", "LICENSE.txt", "LICENCE.md", "NOTICE"]),
-        (FileKind::Repository, &[".gitattributes"]),
-        (FileKind::Other, &["x", "model", "docs/README.md", "image.png", "data.bin", "说明.txt", ".onnx_x"]),
+        (FileKind::Repository, &[".gitattributes", ".gitignore"]),
+        (FileKind::Code, &["modeling_x.py", "handler.py", "demo.ipynb", "setup.sh"]),
+        (FileKind::Sample, &["image.png", "images/cat.JPG", "sample.wav"]),
+        (
+            FileKind::Other,
+            &["x", "model", "docs/README.md", "data.bin", "train.parquet", "说明.txt", ".onnx_x"],
+        ),
     ] {
         for path in paths {
             assert_eq!(kind(path), expected, "{path}");

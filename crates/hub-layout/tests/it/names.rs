@@ -2,7 +2,9 @@
 
 use std::{fmt::Debug, str::FromStr};
 
-use hub_layout::{Dtype, ModelId, NameKind, NameProblem, ParseNameError, RepoPath, Revision, Task};
+use hub_layout::{
+    ClashKind, Dtype, ModelId, NameKind, NameProblem, ParseNameError, RepoPath, Revision, Task, find_clashes,
+};
 
 fn passes<T: FromStr<Err = ParseNameError>>(texts: &[&str]) {
     for text in texts {
@@ -55,7 +57,7 @@ fn model_ids() {
         ("acme/bert\n", NameProblem::ControlCharacter),
         ("acme/be\0rt", NameProblem::ControlCharacter),
         ("acme/bért", NameProblem::Character),
-        ("аcme/bert", NameProblem::Character),
+        ("аcme/bert", NameProblem::LookAlike),
         ("acme/aux", NameProblem::ReservedName),
         ("nul/bert", NameProblem::ReservedName),
         ("acme/Com1.onnx", NameProblem::ReservedName),
@@ -146,6 +148,14 @@ fn paths() {
         "nulls/auxiliary.txt",
         "#1?".trim_end_matches('?'),
         "~x",
+        "модель.onnx",
+        "μοντέλο_v2.onnx",
+        "кот-cat.png",
+        "ΔH2O.csv",
+        "TNFα.csv",
+        ".gitattributes",
+        ".github/x",
+        "git/config",
     ]);
     fails::<RepoPath>(&[
         ("", NameProblem::Empty),
@@ -186,6 +196,18 @@ fn paths() {
         ("gpj.\u{202e}exe", NameProblem::LookAlike),
         ("a\u{a0}b", NameProblem::LookAlike),
         ("a\u{2028}b", NameProblem::LookAlike),
+        ("\u{441}onfig.json", NameProblem::LookAlike),
+        ("onnx/m\u{43e}del.onnx", NameProblem::LookAlike),
+        ("C\u{39f}NFIG.json", NameProblem::LookAlike),
+        ("\u{13df}ONFIG.json", NameProblem::LookAlike),
+        ("conf\u{456}g2.json", NameProblem::LookAlike),
+        ("a\u{f05c}b", NameProblem::LookAlike),
+        ("a\u{f03a}b", NameProblem::LookAlike),
+        ("\u{10ffff}", NameProblem::LookAlike),
+        (".git/config", NameProblem::ReservedName),
+        ("x/.GIT/hooks/post-checkout", NameProblem::ReservedName),
+        ("GIT~1/config", NameProblem::ReservedName),
+        ("\u{ff0e}git/config", NameProblem::LookAlike),
         (&"x".repeat(256), NameProblem::TooLong),
         (&"é".repeat(128), NameProblem::TooLong),
         (&["x"; 33].join("/"), NameProblem::TooLong),
@@ -212,6 +234,43 @@ fn twins_on_a_case_insensitive_disk_share_a_key() {
     assert_eq!(key("straße"), key("STRASSE"));
     assert_eq!(key("ΟΔΟΣ"), key("οδος"));
     assert_ne!(key("a/b"), key("ab"));
+}
+
+fn clashes(texts: &[&str]) -> String {
+    let paths: Vec<RepoPath> = texts.iter().map(|text| text.parse().expect("a valid path")).collect();
+    find_clashes(&paths).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn clashes_within_a_model_are_found() {
+    for (texts, expected) in [
+        (&["a", "b", "a"][..], "a and a are the same name"),
+        (&["README.md", "ReadMe.md"], "README.md and ReadMe.md differ only in case or Unicode form"),
+        (&["straße", "STRASSE"], "straße and STRASSE differ only in case or Unicode form"),
+        (&["ﬁle", "file"], "ﬁle and file differ only in case or Unicode form"),
+        (&["a", "a/b"], "a and a/b are a file and what lies in a folder of its name"),
+        (&["A/b/c", "a/B"], "a/B and A/b/c are a file and what lies in a folder of its name"),
+        (&["сор", "cop"], "сор and cop differ only in letters that look alike"),
+        (&["ΗΝ", "hn"], "ΗΝ and hn differ only in letters that look alike"),
+        (&["\u{4ba}", "h"], "\u{4ba} and h differ only in letters that look alike"),
+        (&["file", "ﬁle/x"], "file and ﬁle/x are a file and what lies in a folder of its name"),
+        (&["x/a", "y/a", "a", "a.b", "ab", "a-b/c"], ""),
+        (&["Onnx/a", "onnx/b"], ""),
+        (&[], ""),
+    ] {
+        assert_eq!(clashes(texts), expected);
+    }
+    assert_eq!(
+        clashes(&["a", "A", "a", "A/x"]),
+        "a and A differ only in case or Unicode form; a and a are the same name; a and A/x are a file and what lies in \
+         a folder of its name"
+    );
+}
+
+#[test]
+fn clashes_of_the_same_reference_count() {
+    let path: RepoPath = "a".parse().expect("a valid path");
+    assert_eq!(find_clashes([&path, &path])[0].kind, ClashKind::Repeated);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use hub_layout::{
-    Dtype, FileKind, FileRequest, Hub, HubKind, ModelId, NameProblem, RepoPath, Revision, Task, UrlPrefix,
-    UrlRules, needed_files,
+    ClashKind, Dtype, FileKind, FileRequest, Hub, HubKind, ModelId, NameProblem, RepoPath, Revision, Task,
+    UrlPrefix, UrlRules, find_clashes, needed_files,
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -62,6 +62,21 @@ proptest! {
             text.parse::<Task>().is_ok(),
         ];
         prop_assert!(!parsed.contains(&true) || is_safe_below_a_folder(&text), "{:?}", text);
+    }
+
+    #[test]
+    fn clashes_are_those_of_every_pair(texts in prop::collection::vec("[aAßbоo.]{1,2}(/[aAb]{1,2}){0,2}", 0..12)) {
+        let paths: Vec<RepoPath> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+        let clashes = find_clashes(&paths);
+        let found = |kinds: &[ClashKind]| clashes.iter().any(|clash| kinds.contains(&clash.kind));
+        let pairs = || paths.iter().enumerate().flat_map(|(n, a)| paths[n + 1..].iter().map(move |b| (a, b)));
+        let twins = pairs().any(|(a, b)| a.folded() == b.folded());
+        prop_assert_eq!(found(&[ClashKind::Folded, ClashKind::Repeated]), twins);
+        let below = |a: &RepoPath, b: &RepoPath| b.folded().starts_with(&format!("{}/", a.folded()));
+        prop_assert_eq!(found(&[ClashKind::FileAndFolder]), pairs().any(|(a, b)| below(a, b) || below(b, a)));
+        for clash in &clashes {
+            prop_assert!(paths.contains(&clash.first) && paths.contains(&clash.second));
+        }
     }
 
     #[test]
