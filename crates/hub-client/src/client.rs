@@ -1,11 +1,15 @@
 //! The client of one hub, and how it asks.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use hub_layout::Hub;
-use transport::{Request, Response, Transport};
+use transport::{Request, Response, RetryPolicy, Transport};
 
-use crate::{Error, ErrorKind, Limits};
+use crate::{Error, ErrorKind, Limits, pool::Pool};
 
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
@@ -17,6 +21,7 @@ pub struct HubClient {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) hub: Hub,
     pub(crate) limits: Limits,
+    pub(crate) pool: Arc<Pool>,
     token: Option<Arc<str>>,
     clock: Clock,
 }
@@ -24,16 +29,19 @@ pub struct HubClient {
 impl HubClient {
     /// Creates a client of `hub` that asks through `transport`.
     ///
-    /// The transport repeats requests that fail ([`transport::Retry`]); this client begins files anew that break off
-    /// on the way, which no transport can do.
+    /// The transport repeats requests that fail ([`transport::Retry`]); this client goes on with what breaks off on
+    /// the way, which no transport can do.
     pub fn new(transport: Arc<dyn Transport>, hub: Hub) -> Self {
-        Self { transport, hub, limits: Limits::default(), token: None, clock: Arc::new(SystemTime::now) }
+        let limits = Limits::default();
+        let pool = Arc::new(Pool::new(limits.parallel));
+        Self { transport, hub, limits, pool, token: None, clock: Arc::new(SystemTime::now) }
     }
 
     /// Sets what the hub may make this client do.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self.pool = Arc::new(Pool::new(limits.parallel));
         self
     }
 
@@ -59,6 +67,14 @@ impl HubClient {
     /// Returns the Unix seconds.
     pub(crate) fn now(&self) -> u64 {
         (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+
+    /// Waits before something is asked for once more, after `failures` in a row.
+    pub(crate) async fn pause(&self, failures: u32) {
+        let mut policy = RetryPolicy::default();
+        (policy.attempts, policy.base) = (u32::MAX, self.limits.pause);
+        let pause = policy.next_pause(failures, None, Duration::ZERO);
+        tokio::time::sleep(pause.unwrap_or(policy.cap)).await;
     }
 
     /// Sends a request; any status is an answer.

@@ -1,18 +1,23 @@
 //! Downloads what a plan says.
 
 use blob_store::{BlobStore, Manifest};
-use content_id::ContentId;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future::try_join};
 
-use crate::{Error, Event, HubClient, Plan, PlannedFile, Progress, manifest};
+use crate::{
+    Error, ErrorKind, Event, HubClient, Plan, PlannedFile, Progress, answer::Job, manifest, parts::Fetched,
+    small, track::Track,
+};
 
 impl HubClient {
-    /// Brings every file of `plan` into `store`, a few at a time, and writes the manifest when all are there.
+    /// Brings every file of `plan` into `store`, and writes the manifest when all are there.
     ///
-    /// Each file is checked while it arrives and becomes visible only if it is what it must be; the manifest becomes
-    /// visible only when every file is. Other files of the manifest that was there before are kept if it is of the
-    /// same state of the model. Several downloads of one model at the same time do no harm, and dropping the future
-    /// ends the download: what was complete by then is not fetched again.
+    /// Large files are fetched in parts, as many at the same time as the [`Limits`](crate::Limits) say, and each part
+    /// is recorded when it is complete: a download that breaks off, is dropped or is killed goes on from there when it
+    /// is tried again, by whichever process. Files that another process is fetching are waited for.
+    ///
+    /// Each file is checked before it becomes visible, and becomes visible only if it is what it must be; the manifest
+    /// becomes visible only when every file is. Other files of the manifest that was there before are kept if it is of
+    /// the same state of the model.
     ///
     /// # Errors
     ///
@@ -26,7 +31,15 @@ impl HubClient {
         plan: &Plan,
         progress: &dyn Progress,
     ) -> Result<Manifest, Error> {
-        let downloaded = self.try_download(store, plan, progress).await;
+        let download = self.try_download(store, plan, progress);
+        let downloaded = match self.limits.deadline {
+            None => download.await,
+            Some(deadline) => tokio::time::timeout(deadline, download).await.unwrap_or_else(|_| {
+                let detail =
+                    format!("not done within {} s, the limit of this client", deadline.as_secs_f32());
+                Err(Error::new(ErrorKind::Unavailable, detail))
+            }),
+        };
         downloaded.map_err(|error| error.about("download", &plan.model, &plan.revision, &plan.hub))
     }
 
@@ -41,17 +54,60 @@ impl HubClient {
             total: plan.total_bytes(),
             to_fetch: plan.bytes_to_fetch(),
         });
-        let fetches = plan.files.iter().map(async |file| {
-            let content =
-                self.fetch(store, plan, file, progress).await.map_err(|error| error.at(&file.path))?;
-            Ok::<_, Error>((file, content))
-        });
-        let fetched: Vec<(&PlannedFile, ContentId)> = futures::stream::iter(fetches)
-            .buffer_unordered(self.limits.parallel.max(1))
-            .try_collect()
-            .await?;
+        let fetched = self.fetch(store, plan, progress).await?;
         let manifest = manifest::write(store, plan, &fetched, self.now()).await?;
         progress.event(&Event::Finished);
         Ok(manifest)
     }
+
+    /// Makes sure that the store has all files.
+    async fn fetch<'a>(
+        &'a self,
+        store: &'a dyn BlobStore,
+        plan: &'a Plan,
+        progress: &'a dyn Progress,
+    ) -> Result<Vec<(&'a PlannedFile, Fetched)>, Error> {
+        let parallel = self.limits.parallel.max(1);
+        let (mut all, mut small, mut large) = (Vec::new(), Vec::new(), Vec::new());
+        for file in &plan.files {
+            let job = Job { client: self, store, plan, file, track: Track::new(progress, file) };
+            // Somebody else may have fetched it since the plan was made, or removed it.
+            let content = file.content();
+            let present = match content {
+                Some(content) => store.contains(content).await.map_err(|e| Error::store(e).at(&file.path))?,
+                None => false,
+            };
+            match (content, file.size) {
+                (Some(content), _) if present => {
+                    job.track.present(content);
+                    all.push((file, Fetched::whole(content)));
+                }
+                (_, Some(size)) if size <= self.limits.small_bytes => small.push((job, size)),
+                _ => large.push(job),
+            }
+        }
+        let large = large.into_iter().map(async |job| {
+            let fetched = fetch_large(&job).await.map_err(|error| error.at(&job.file.path))?;
+            Ok::<_, Error>((job.file, fetched))
+        });
+        let large = futures::stream::iter(large).buffer_unordered(parallel).try_collect::<Vec<_>>();
+        let (large, small) = try_join(large, small::fetch_all(small, parallel * 2)).await?;
+        all.extend(large);
+        all.extend(small);
+        Ok(all)
+    }
+}
+
+async fn fetch_large(job: &Job<'_>) -> Result<Fetched, Error> {
+    job.track.started();
+    let in_parts = match (job.stage_key(), job.file.size) {
+        (Some(key), Some(size)) => job.fetch_in_parts(&key, size).await?,
+        _ => None,
+    };
+    let fetched = match in_parts {
+        Some(fetched) => fetched,
+        None => job.fetch_stream().await?,
+    };
+    job.track.done(fetched.content);
+    Ok(fetched)
 }

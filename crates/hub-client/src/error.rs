@@ -30,6 +30,18 @@ pub enum ErrorKind {
     Storage,
 }
 
+/// What may help with a file, besides giving up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    Nothing,
+    /// To ask again.
+    Again,
+    /// To ask for the whole file instead of parts of it.
+    Whole,
+    /// To find out what the hub has now.
+    NewPlan,
+}
+
 /// Why a model could not be planned or downloaded: which one, which file, and the cause below.
 #[derive(Debug)]
 pub struct Error {
@@ -38,8 +50,7 @@ pub struct Error {
     path: Option<RepoPath>,
     detail: Option<Box<str>>,
     retry_after: Option<Duration>,
-    /// Whether fetching the file again may help.
-    passing: bool,
+    remedy: Remedy,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -57,7 +68,15 @@ impl Error {
     }
 
     fn plain(kind: ErrorKind) -> Self {
-        Self { kind, about: None, path: None, detail: None, retry_after: None, passing: false, source: None }
+        Self {
+            kind,
+            about: None,
+            path: None,
+            detail: None,
+            retry_after: None,
+            remedy: Remedy::Nothing,
+            source: None,
+        }
     }
 
     /// Wraps a failed request, which the transport has repeated as often as it makes sense.
@@ -76,8 +95,8 @@ impl Error {
 
     /// Wraps a failed body: the transport repeats none of those.
     pub(crate) fn body(error: transport::Error) -> Self {
-        let passing = error.is_transient();
-        Self { passing, ..Self::request(error) }
+        let remedy = if error.is_transient() { Remedy::Again } else { Remedy::Nothing };
+        Self { remedy, ..Self::request(error) }
     }
 
     /// Wraps a failure of the store.
@@ -89,7 +108,10 @@ impl Error {
             Kind::TooLarge => ErrorKind::TooLarge,
             _ => ErrorKind::Storage,
         };
-        Self { passing: kind == ErrorKind::Mismatch, ..Self::plain(kind).with_source(error) }
+        // What is missing or damaged is dropped, and fetched when it is tried again.
+        let again = matches!(error.kind(), Kind::Mismatch | Kind::Incomplete | Kind::Damaged);
+        let remedy = if again { Remedy::Again } else { Remedy::Nothing };
+        Self { remedy, ..Self::plain(kind).with_source(error) }
     }
 
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
@@ -107,9 +129,13 @@ impl Error {
         self
     }
 
-    /// Says that fetching the file again may help.
-    pub(crate) fn passing(mut self) -> Self {
-        self.passing = true;
+    /// Says that asking again may help.
+    pub(crate) fn passing(self) -> Self {
+        self.with_remedy(Remedy::Again)
+    }
+
+    pub(crate) fn with_remedy(mut self, remedy: Remedy) -> Self {
+        self.remedy = remedy;
         self
     }
 
@@ -131,8 +157,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn is_passing(&self) -> bool {
-        self.passing
+    pub(crate) fn remedy(&self) -> Remedy {
+        self.remedy
     }
 
     /// Returns the category, for branching.

@@ -1,155 +1,112 @@
-//! Fetches one file into the store: streamed, checked, and begun again where that may help.
+//! Fetches a file in one go: a small one into memory, or one that nothing ties together over several requests.
 
-use blob_store::{BlobStore, Expected};
-use content_id::ContentId;
+use std::future::Future;
+
+use blob_store::Expected;
+use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
-use transport::{Request, Response};
+use transport::ByteStream;
 
 use crate::{
-    Error, ErrorKind, Event, HubClient, Plan, PlannedFile, Progress,
-    client::success,
-    git::GitHasher,
-    listing::{is_html, protocol},
-    probe::{bare_etag, is_strong, linked},
+    Error, ErrorKind,
+    answer::Job,
+    error::Remedy,
+    git::{GitHasher, GitOid},
+    parts::Fetched,
 };
 
-impl HubClient {
-    /// Makes sure that the store has `file`, and returns what it is.
-    pub(crate) async fn fetch(
-        &self,
-        store: &dyn BlobStore,
-        plan: &Plan,
-        file: &PlannedFile,
-        progress: &dyn Progress,
-    ) -> Result<ContentId, Error> {
-        // Somebody else may have fetched it since the plan was made, or removed it.
-        if let Some(content) = file.content()
-            && store.contains(content).await.map_err(Error::store)?
-        {
-            progress.event(&Event::FilePresent { path: &file.path, size: content.size });
-            return Ok(content);
-        }
-        progress.event(&Event::FileStarted { path: &file.path, size: file.size });
-        let mut attempt = 1;
-        loop {
-            let error = match self.fetch_once(store, plan, file, progress).await {
-                Ok(content) => {
-                    progress.event(&Event::FileDone { path: &file.path, content });
-                    return Ok(content);
-                }
-                Err(error) => error,
-            };
-            let attempts = match error.kind() {
-                ErrorKind::Mismatch => self.limits.attempts.min(2),
-                _ => self.limits.attempts,
-            };
-            if !error.is_passing() || attempt >= attempts {
-                return Err(error);
+impl Job<'_> {
+    /// Fetches a small file into memory, checked as far as anything is known of it.
+    pub(crate) async fn fetch_small(&self, size: u64) -> Result<Bytes, Error> {
+        self.repeated(|| async move {
+            let _slot = self.client.pool.small().await;
+            let mut body = self.ask_whole().await?.body;
+            let mut whole = BytesMut::with_capacity(usize::try_from(size).unwrap_or_default());
+            while let Some(piece) = self.next(&mut body).await? {
+                whole.extend_from_slice(&piece);
+                self.track.received(piece.len());
             }
-            tokio::time::sleep(self.limits.pause * attempt).await;
-            attempt += 1;
-            progress.event(&Event::FileRestarted { path: &file.path, attempt, reason: reason(&error) });
-        }
+            let whole = whole.freeze();
+            self.check_size(whole.len() as u64)?;
+            if let Some(expected) = self.file.git.filter(|_| self.file.digest.is_none()) {
+                let mut hasher = GitHasher::new(size);
+                hasher.update(&whole);
+                hasher.check(expected)?;
+            }
+            if let Some(digest) = self.file.digest {
+                let found = content_id::ContentId::of(&whole).digest;
+                if found != digest {
+                    let detail = format!("it has digest {found}, not {digest}");
+                    return Err(Error::new(ErrorKind::Mismatch, detail).passing());
+                }
+            }
+            Ok(whole)
+        })
+        .await
     }
 
-    async fn fetch_once(
-        &self,
-        store: &dyn BlobStore,
-        plan: &Plan,
-        file: &PlannedFile,
-        progress: &dyn Progress,
-    ) -> Result<ContentId, Error> {
-        let max = file.size.unwrap_or(self.limits.file_bytes);
-        let response = self.send(Request::get(file.url.clone(), max)).await.map_err(|error| {
-            // The limit is the size that was announced; more is not large, but wrong.
-            let wrong = error.kind() == ErrorKind::TooLarge && file.size.is_some();
-            if wrong { error.with_kind(ErrorKind::Mismatch).passing() } else { error }
-        })?;
-        let response = success(response).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => error.with_kind(ErrorKind::MissingFile),
-            _ => error,
-        })?;
-        check_head(&response, plan, file)?;
-        let mut stage = store.stage(Expected::new(file.digest, file.size)).await.map_err(Error::store)?;
-        let mut git = file.git.zip(file.size).map(|(oid, size)| (oid, GitHasher::new(size)));
-        let mut body = response.body;
-        while let Some(piece) = body.try_next().await.map_err(|error| self.body_error(file, error))? {
+    /// Streams a file into the store.
+    pub(crate) async fn fetch_stream(&self) -> Result<Fetched, Error> {
+        self.repeated(|| self.stream_once()).await.map(Fetched::whole)
+    }
+
+    async fn stream_once(&self) -> Result<content_id::ContentId, Error> {
+        let _slot = self.client.pool.part().await;
+        let mut body = self.ask_whole().await?.body;
+        let expected = Expected::new(self.file.digest, self.file.size);
+        let mut stage = self.store.stage(expected).await.map_err(Error::store)?;
+        let git = self.file.git.filter(|_| self.file.digest.is_none()).zip(self.file.size);
+        let mut git: Option<(GitOid, GitHasher)> = git.map(|(oid, size)| (oid, GitHasher::new(size)));
+        while let Some(piece) = self.next(&mut body).await? {
             if let Some((_, hasher)) = &mut git {
                 hasher.update(&piece);
             }
+            let bytes = piece.len();
             stage.write(piece).await.map_err(Error::store)?;
-            let received = stage.written();
-            progress.event(&Event::Received { path: &file.path, received, size: file.size });
+            self.track.received(bytes);
         }
-        if let Some(size) = file.size.filter(|size| *size != stage.written()) {
-            let detail = format!("{} bytes arrived of {size}", stage.written());
-            return Err(Error::new(ErrorKind::Mismatch, detail).passing());
-        }
+        self.check_size(stage.written())?;
         if let Some((expected, hasher)) = git {
-            let found = hasher.finish();
-            if found != expected {
-                let detail = format!("its git object id is {found}, and {expected} is listed");
-                return Err(Error::new(ErrorKind::Mismatch, detail).passing());
-            }
+            hasher.check(expected)?;
         }
         stage.publish().await.map_err(Error::store)
     }
 
-    fn body_error(&self, file: &PlannedFile, error: transport::Error) -> Error {
-        match error.kind() {
-            transport::ErrorKind::TooLarge if file.size.is_some() => {
-                Error::body(error).with_kind(ErrorKind::Mismatch).passing()
+    async fn next(&self, body: &mut ByteStream) -> Result<Option<Bytes>, Error> {
+        body.try_next().await.map_err(|error| self.body_error(error))
+    }
+
+    fn check_size(&self, arrived: u64) -> Result<(), Error> {
+        match self.file.size {
+            Some(size) if size != arrived => {
+                let detail = format!("{arrived} bytes arrived of {size}");
+                Err(Error::new(ErrorKind::Mismatch, detail).passing())
             }
-            _ => Error::body(error),
+            _ => Ok(()),
         }
     }
-}
 
-/// Refuses an answer that cannot be the file.
-fn check_head(response: &Response, plan: &Plan, file: &PlannedFile) -> Result<(), Error> {
-    if response.status != 200 {
-        return Err(protocol(format!("the whole file was asked for, and the status is {}", response.status)));
-    }
-    let name = file.path.file_name();
-    if is_html(response) && !name.ends_with(".html") && !name.ends_with(".htm") {
-        return Err(protocol("a web page came in its place"));
-    }
-    let announced = response.headers.get("content-length").and_then(|length| length.parse::<u64>().ok());
-    if let (Some(announced), Some(size)) = (announced, file.size)
-        && announced != size
-    {
-        let detail = format!("{announced} bytes are announced, and it has {size}");
-        return Err(Error::new(ErrorKind::Mismatch, detail).passing());
-    }
-    let heads = || response.redirects.iter().map(|step| &step.headers).chain([&response.headers]);
-    let commit = heads().find_map(|headers| headers.get("x-repo-commit"));
-    if let (Some(found), Some(expected)) = (commit, &plan.commit)
-        && found != expected.as_str()
-    {
-        let detail = format!("it comes from another commit than {expected}");
-        return Err(Error::new(ErrorKind::Mismatch, detail));
-    }
-    // Without a digest, the validator is what ties the bytes to the plan.
-    if file.digest.is_none() && plan.commit.is_none() {
-        let found = linked(response, "etag").map(bare_etag);
-        if let (Some(found), Some(expected)) = (found, &file.etag)
-            && is_strong(expected)
-            && found != *expected
-        {
-            return Err(Error::new(ErrorKind::Mismatch, "it changed on the hub since the plan was made"));
+    /// Does something until it succeeds, or cannot.
+    async fn repeated<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        once: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        let mut attempt = 1;
+        loop {
+            let error = match once().await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let attempts = match error.kind() {
+                ErrorKind::Mismatch => self.client.limits.attempts.min(2),
+                _ => self.client.limits.attempts,
+            };
+            if error.remedy() != Remedy::Again || attempt >= attempts {
+                return Err(error);
+            }
+            self.client.pause(attempt).await;
+            attempt += 1;
+            self.track.restarted(attempt, 0, &error);
         }
     }
-    Ok(())
-}
-
-/// Says what was wrong, down to the cause.
-fn reason(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use sha1::{Digest, Sha1};
 
+use crate::{Error, ErrorKind};
+
 /// A git object id: SHA-1 over a short head and the content.
 ///
 /// Good against damage, not against an attacker: SHA-1 collisions can be made.
@@ -42,6 +44,16 @@ impl GitHasher {
 
     pub(crate) fn finish(self) -> GitOid {
         GitOid(self.0.finalize().into())
+    }
+
+    /// Refuses content of another id than the one that is listed.
+    pub(crate) fn check(self, expected: GitOid) -> Result<(), Error> {
+        let found = self.finish();
+        if found == expected {
+            return Ok(());
+        }
+        let detail = format!("its git object id is {found}, and {expected} is listed");
+        Err(Error::new(ErrorKind::Mismatch, detail).passing())
     }
 }
 

@@ -24,6 +24,13 @@
 //! }
 //! ```
 //!
+//! # How files arrive
+//!
+//! Large files are fetched in parts side by side, over the connections of one pool ([`Limits::parallel`]). A part is
+//! recorded in the store as soon as it is complete, with the validator of the version that it is of: a download that
+//! breaks off, is dropped or is killed is resumed by the next one, in whichever process. Small files are fetched whole
+//! and get into the store together. Of several processes that want the same large file one fetches it.
+//!
 //! # What is trusted
 //!
 //! In this order, and never less than before: a digest that the caller gives (from a signed record), the digest
@@ -31,6 +38,7 @@
 //! before. A file without any of them is taken at its size and, where the hub lists one, its git object id, and its
 //! digest is recorded: trusted on first use. Which of them it was, is in [`PlannedFile::trust`].
 
+mod answer;
 mod client;
 mod download;
 mod error;
@@ -39,10 +47,17 @@ mod git;
 mod limits;
 mod listing;
 mod manifest;
+mod part;
+mod parts;
 mod plan;
 mod planning;
+mod pool;
 mod probe;
 mod progress;
+mod small;
+mod sweep;
+mod track;
+mod turn;
 
 pub use client::HubClient;
 pub use error::{Error, ErrorKind};

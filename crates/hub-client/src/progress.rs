@@ -43,15 +43,46 @@ pub enum Event<'a> {
         /// Its bytes, if known.
         size: Option<u64>,
     },
+    /// Parts of a file are there from an earlier try, and are not fetched again.
+    #[non_exhaustive]
+    FileResumed {
+        /// The file.
+        path: &'a RepoPath,
+        /// Bytes that are there.
+        resumed: u64,
+        /// Its bytes, if known.
+        size: Option<u64>,
+    },
+    /// Another process fetches the same file, and is waited for.
+    #[non_exhaustive]
+    FileWaiting {
+        /// The file.
+        path: &'a RepoPath,
+        /// Bytes that the other one has recorded so far.
+        received: u64,
+        /// Its bytes, if known.
+        size: Option<u64>,
+    },
     /// More of a file arrived.
     #[non_exhaustive]
     Received {
         /// The file.
         path: &'a RepoPath,
-        /// Bytes of it that arrived so far; it falls back to 0 when the file is begun again.
+        /// Bytes of it that arrived so far, with those that were there. It never falls back, unless
+        /// [`FileRestarted`](Self::FileRestarted) says to how much.
         received: u64,
         /// Its bytes, if known.
         size: Option<u64>,
+    },
+    /// A part broke off and is asked for again, from where it broke off.
+    #[non_exhaustive]
+    PartRetried {
+        /// The file.
+        path: &'a RepoPath,
+        /// Where the bytes begin that are asked for.
+        offset: u64,
+        /// What was wrong.
+        reason: String,
     },
     /// A file broke off or was not what it should be, and is begun again.
     #[non_exhaustive]
@@ -60,6 +91,8 @@ pub enum Event<'a> {
         path: &'a RepoPath,
         /// Which attempt begins now, from 2.
         attempt: u32,
+        /// Bytes of it that are kept and not fetched again.
+        kept: u64,
         /// What was wrong.
         reason: String,
     },

@@ -92,6 +92,12 @@ impl Progress for Plain {
                 let size = size.map_or_else(|| "size unknown".to_owned(), render::bytes);
                 error_line(&format!("fetching {path} ({size})"));
             }
+            Event::FileResumed { path, resumed, .. } => {
+                error_line(&format!("{} of {path} are there already", render::bytes(*resumed)));
+            }
+            Event::PartRetried { path, offset, reason, .. } => {
+                error_line(&format!("once more {path} from byte {offset}: {reason}"));
+            }
             Event::FileRestarted { path, reason, .. } => error_line(&format!("once more {path}: {reason}")),
             Event::FileDone { path, .. } => error_line(&format!("verified {path}")),
             _ => {}
@@ -105,7 +111,9 @@ impl Progress for Bar {
             Event::Planned { to_fetch, .. } => self.bar.set_length(*to_fetch),
             Event::FileStarted { path, .. } => self.bar.set_message(path.to_string()),
             Event::Received { path, received, .. } => self.set(path.as_str(), *received),
-            Event::FileRestarted { path, .. } => self.set(path.as_str(), 0),
+            Event::FileResumed { path, resumed, .. } => self.set(path.as_str(), *resumed),
+            Event::FileWaiting { path, received, .. } => self.set(path.as_str(), *received),
+            Event::FileRestarted { path, kept, .. } => self.set(path.as_str(), *kept),
             Event::Finished => self.bar.finish_and_clear(),
             _ => {}
         }

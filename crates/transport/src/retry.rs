@@ -80,6 +80,11 @@ impl RetryPolicy {
         };
         (elapsed.saturating_add(pause) <= self.deadline).then_some(pause)
     }
+
+    /// Returns what [`pause`](Self::pause) does, and leaves to chance what is to be left to it.
+    pub fn next_pause(&self, number: u32, asked: Option<Duration>, elapsed: Duration) -> Option<Duration> {
+        self.pause(number, asked, elapsed, chance())
+    }
 }
 
 impl<T> Retry<T> {
@@ -108,7 +113,7 @@ impl<T: Transport> Transport for Retry<T> {
                 Err(error) if error.is_transient() => error.retry_after(),
                 Err(_) => return outcome,
             };
-            let Some(pause) = self.policy.pause(number, asked, start.elapsed(), chance()) else {
+            let Some(pause) = self.policy.next_pause(number, asked, start.elapsed()) else {
                 return outcome;
             };
             // The connection is free for others while we wait.

@@ -3,8 +3,10 @@
 mod faults;
 mod full;
 mod hostile;
+mod parts;
 mod plans;
 mod replay;
+mod resume;
 mod revisions;
 mod secrets;
 mod stores;
