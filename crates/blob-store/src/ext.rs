@@ -259,7 +259,7 @@ pub trait BlobStoreExt: BlobStore {
     /// Plans how to store the blobs `wanted`: whether they fit into the quota and on the disk, and which manifests would
     /// have to go; writes nothing.
     ///
-    /// Manifests that are pinned, used or held stay. What is shared counts once, and frees nothing as long as others
+    /// Manifests that are pinned, used or held stay; with [`SpaceOptions::yielding`], pins that yield go instead. What is shared counts once, and frees nothing as long as others
     /// name it. Nothing is reserved: others write and remove at the same time, so that a plan is no promise. What
     /// nothing names is only told; [`collect_garbage`](Self::collect_garbage) first, and no model goes for it.
     ///
@@ -302,8 +302,8 @@ pub trait BlobStoreExt: BlobStore {
         gc::remove_unnamed(self, blobs).await
     }
 
-    /// Returns how much space each manifest and the whole store take, what nothing names, and what is in quarantine;
-    /// blobs that are shared count once in the total.
+    /// Returns how much space each manifest and the whole store take, what nothing names, what is in quarantine, and
+    /// what is unfinished; blobs that are shared count once in the total.
     ///
     /// # Errors
     ///

@@ -100,6 +100,10 @@ pub struct Pin {
     /// Who uses it, if this is a use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<User>,
+    /// Whether it gives way where models are evicted to make room and
+    /// [`SpaceOptions::yielding`](crate::SpaceOptions::yielding) says so. It keeps its manifest from all else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yields: bool,
     /// Fields of a later program, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -153,7 +157,13 @@ impl Pin {
     /// Pins `manifest` under `name`, at `set` Unix seconds.
     pub fn new(name: impl Into<String>, manifest: ManifestName, set: u64) -> Self {
         let (name, other) = (name.into(), BTreeMap::new());
-        Self { format_version: FORMAT_VERSION, name, manifest, set, user: None, other }
+        Self { format_version: FORMAT_VERSION, name, manifest, set, user: None, yields: false, other }
+    }
+
+    /// Sets whether it gives way to evictions.
+    #[must_use]
+    pub fn yields(self, yields: bool) -> Self {
+        Self { yields, ..self }
     }
 
     /// Returns where the document of the pin of this name is.

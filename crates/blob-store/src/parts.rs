@@ -7,7 +7,7 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest, Hasher};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Expected};
+use crate::{Error, Expected, listing::unix_seconds};
 
 /// What a stage in parts is about: a source, and the validator that ties its bytes to one version of it.
 ///
@@ -219,7 +219,7 @@ impl PartHashes {
 }
 
 /// A stage of a listing: something that is being written, or was left behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StageInfo {
     /// What it is called in the store; for a stage in parts, the digest [`StageKey::stage_name`] returns.
@@ -228,7 +228,8 @@ pub struct StageInfo {
     pub resumable: bool,
     /// Bytes recorded so far, or written where nothing is recorded.
     pub bytes: u64,
-    /// When it was written to last, by the clock of the storage.
+    /// When it was written to last, by the clock of the storage. In JSON, Unix seconds.
+    #[serde(serialize_with = "unix_seconds")]
     pub modified: SystemTime,
     /// Whether a living process is known to have it; such a stage is never removed.
     pub owned: bool,

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    BlobStore, Document, DocumentKey, Error, ErrorKind, Manifest, ManifestName, Version, manifest::decode,
-    named, outline::Outline,
+    BlobStore, Document, DocumentKey, DocumentKind, Error, ErrorKind, Manifest, ManifestName, Pin, Version,
+    manifest::decode, named, outline::Outline,
 };
 
 /// The field of a manifest that somebody is about to remove.
@@ -107,12 +107,25 @@ pub(crate) async fn settle<S: BlobStore + ?Sized>(
     announced: Vec<Announced>,
     holds: Holds,
 ) -> Result<Settled, Error> {
+    settle_but(store, announced, holds, &BTreeMap::new()).await
+}
+
+/// As [`settle`], but pins that are still in a version given here keep nothing.
+pub(crate) async fn settle_but<S: BlobStore + ?Sized>(
+    store: &S,
+    announced: Vec<Announced>,
+    holds: Holds,
+    yielding: &BTreeMap<String, Version>,
+) -> Result<Settled, Error> {
     let mut settled = Settled::default();
     if announced.is_empty() {
         return Ok(settled);
     }
     let mut users: BTreeMap<ManifestName, Vec<String>> = BTreeMap::new();
-    for pin in named::pins(store).await? {
+    let mut pins: Vec<(Pin, Document)> = named::all(store, DocumentKind::Pin).await?;
+    pins.retain(|(pin, document)| yielding.get(&pin.name) != Some(&document.version));
+    pins.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    for (pin, _) in pins {
         users.entry(pin.manifest.clone()).or_default().push(pin.holder());
     }
     for Announced { manifest, document } in announced {

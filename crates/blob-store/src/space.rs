@@ -9,26 +9,35 @@ use content_id::{ContentId, Digest};
 use serde::Serialize;
 
 use crate::{
-    BlobStore, Document, Error, ErrorKind, ManifestName, Version, gc, named,
+    BlobStore, Document, DocumentKind, Error, ErrorKind, ManifestName, Pin, Version, gc, named,
     outline::{self, Outline},
     removal::{self, Announced, Holds},
 };
 
 /// How much room a store may take; all there is, by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpaceOptions {
     /// Bytes that the blobs may take together; no limit by default.
     pub quota: Option<u64>,
     /// Bytes that must stay free where the store is, as far as the backend can tell; none by default.
     pub keep_free: u64,
+    /// Bytes of further blobs that are wanted, whose digests nobody knows yet; none by default.
+    pub more: u64,
+    /// Bytes that are going to be freed first, as by a collection; none by default.
+    pub freed_first: u64,
+    /// Manifests that stay in any case.
+    pub keep: Vec<ManifestName>,
+    /// Whether a manifest may go whose pins all [yield](crate::Pin::yields), and they with it. Off: any pin keeps its
+    /// manifest.
+    pub yielding: bool,
 }
 
 /// What has to be done to store some blobs; decided before the first byte of them is fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SpacePlan {
-    /// Bytes of the wanted blobs, each counted once.
+    /// Bytes of the wanted blobs, each counted once, and of those whose digests are not known yet.
     pub needed: u64,
     /// Bytes of those that are in the store already.
     pub held: u64,
@@ -38,6 +47,11 @@ pub struct SpacePlan {
     pub unreferenced: u64,
     /// Bytes that can still be written where the store is, if the backend can tell.
     pub free: Option<u64>,
+    /// Bytes of interrupted stages that could be resumed. They may be parts of what is wanted, and count as free up to
+    /// what is to be fetched.
+    pub staged: u64,
+    /// Bytes that are going to be freed first.
+    pub freed_first: u64,
     /// The quota asked for.
     pub quota: Option<u64>,
     /// Bytes that must stay free.
@@ -61,9 +75,14 @@ pub struct Eviction {
     pub bytes: u64,
     /// When it was used last, in Unix seconds.
     pub used: u64,
+    /// The pins that yield, and go with it.
+    pub pins: Vec<String>,
     /// What the plan saw: who writes it since has a use for it.
     #[serde(skip)]
     version: Option<Version>,
+    /// The same for its pins.
+    #[serde(skip)]
+    yielding: BTreeMap<String, Version>,
 }
 
 /// What was evicted.
@@ -72,6 +91,8 @@ pub struct Eviction {
 pub struct Evicted {
     /// The manifests that went.
     pub manifests: Vec<ManifestName>,
+    /// The pins that yielded, and went with them.
+    pub pins: Vec<String>,
     /// Those of the plan that somebody has come to use since, or has changed.
     pub kept: Vec<ManifestName>,
     /// The blobs removed.
@@ -83,14 +104,39 @@ pub struct Evicted {
 impl SpaceOptions {
     /// Sets how many bytes the blobs may take together.
     #[must_use]
-    pub const fn quota(self, bytes: u64) -> Self {
+    pub fn quota(self, bytes: u64) -> Self {
         Self { quota: Some(bytes), ..self }
     }
 
     /// Sets how many bytes must stay free where the store is.
     #[must_use]
-    pub const fn keep_free(self, bytes: u64) -> Self {
+    pub fn keep_free(self, bytes: u64) -> Self {
         Self { keep_free: bytes, ..self }
+    }
+
+    /// Sets how many bytes are wanted beside the blobs that can be named.
+    #[must_use]
+    pub fn more(self, bytes: u64) -> Self {
+        Self { more: bytes, ..self }
+    }
+
+    /// Sets how many bytes are going to be freed first.
+    #[must_use]
+    pub fn freed_first(self, bytes: u64) -> Self {
+        Self { freed_first: bytes, ..self }
+    }
+
+    /// Keeps a manifest.
+    #[must_use]
+    pub fn keep(mut self, manifest: ManifestName) -> Self {
+        self.keep.push(manifest);
+        self
+    }
+
+    /// Sets whether pins that yield give way.
+    #[must_use]
+    pub fn yielding(self, yielding: bool) -> Self {
+        Self { yielding, ..self }
     }
 }
 
@@ -119,7 +165,8 @@ impl SpacePlan {
             detail += &format!("; {free} are free, of which {} must stay so", self.keep_free);
         }
         if let Some(quota) = self.quota {
-            detail += &format!("; {} of a quota of {quota} are taken", self.stored);
+            let stored = self.stored.saturating_sub(self.freed_first);
+            detail += &format!("; {stored} of a quota of {quota} are taken");
         }
         let evictable: u64 = self.evict.iter().map(|eviction| eviction.bytes).sum();
         detail += &format!("; {evictable} could be evicted");
@@ -128,12 +175,15 @@ impl SpacePlan {
 
     /// How many bytes have to go.
     fn excess(&self) -> u64 {
-        let over_quota =
-            self.quota.map_or(0, |quota| (self.stored.saturating_add(self.to_fetch())).saturating_sub(quota));
         let wanted = self.to_fetch();
+        let stored = self.stored.saturating_sub(self.freed_first);
+        let over_quota = self.quota.map_or(0, |quota| stored.saturating_add(wanted).saturating_sub(quota));
         let over_disk = match self.free {
             // Who writes nothing needs no room.
-            Some(free) if wanted != 0 => wanted.saturating_add(self.keep_free).saturating_sub(free),
+            Some(free) if wanted != 0 => {
+                let free = free.saturating_add(self.freed_first).saturating_add(self.staged.min(wanted));
+                wanted.saturating_add(self.keep_free).saturating_sub(free)
+            }
             _ => 0,
         };
         over_quota.max(over_disk)
@@ -152,7 +202,8 @@ pub(crate) async fn plan<S: BlobStore + ?Sized>(
         *users.entry(digest).or_default() += 1;
     }
     let mut plan = SpacePlan {
-        needed: wanted.values().copied().fold(0, u64::saturating_add),
+        needed: wanted.values().copied().fold(options.more, u64::saturating_add),
+        freed_first: options.freed_first,
         free: store.free_space().await?,
         quota: options.quota,
         keep_free: options.keep_free,
@@ -172,14 +223,15 @@ pub(crate) async fn plan<S: BlobStore + ?Sized>(
     }
     let held: u64 = store.quarantined().await?.iter().map(|held| held.size).fold(0, u64::saturating_add);
     plan.stored = plan.stored.saturating_add(held);
+    let resumable = store.stages().await?.into_iter().filter(|stage| stage.resumable && !stage.owned);
+    plan.staged = resumable.map(|stage| stage.bytes).fold(0, u64::saturating_add);
     let mut excess = plan.excess();
     if excess == 0 {
         return Ok(plan);
     }
-    let pinned: BTreeSet<ManifestName> =
-        named::pins(store).await?.into_iter().map(|pin| pin.manifest).collect();
+    let (stay, mut yielding) = pinned(store, options).await?;
     let mut candidates: Vec<(Outline, Document)> =
-        outlines.into_iter().filter(|(manifest, _)| !pinned.contains(&manifest.name)).collect();
+        outlines.into_iter().filter(|(manifest, _)| !stay.contains(&manifest.name)).collect();
     candidates.sort_by(|(a, _), (b, _)| (a.used, &a.name).cmp(&(b.used, &b.name)));
     let mut evicted = Vec::new();
     let mut freed = BTreeSet::new();
@@ -202,13 +254,33 @@ pub(crate) async fn plan<S: BlobStore + ?Sized>(
         }
         excess = excess.saturating_sub(bytes);
         let (used, version) = (manifest.used, Some(document.version));
-        evicted.push((Eviction { manifest: manifest.name, bytes, used, version }, blobs));
+        let yielding = yielding.remove(&manifest.name).unwrap_or_default();
+        let pins = yielding.keys().cloned().collect();
+        evicted.push((Eviction { manifest: manifest.name, bytes, used, pins, version, yielding }, blobs));
     }
     // What has no part in what is freed, alone or with others, need not go.
     evicted.retain(|(_, blobs)| !blobs.is_disjoint(&freed));
     plan.evict = evicted.into_iter().map(|(eviction, _)| eviction).collect();
     plan.short_by = excess;
     Ok(plan)
+}
+
+/// Which manifests stay, and by which pins the others are held that yield.
+async fn pinned<S: BlobStore + ?Sized>(
+    store: &S,
+    options: &SpaceOptions,
+) -> Result<(BTreeSet<ManifestName>, BTreeMap<ManifestName, BTreeMap<String, Version>>), Error> {
+    let mut stay: BTreeSet<ManifestName> = options.keep.iter().cloned().collect();
+    let mut yielding: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    let pins: Vec<(Pin, Document)> = named::all(store, DocumentKind::Pin).await?;
+    for (pin, document) in pins {
+        if options.yielding && pin.yields {
+            yielding.entry(pin.manifest).or_default().insert(pin.name, document.version);
+        } else {
+            stay.insert(pin.manifest);
+        }
+    }
+    Ok((stay, yielding))
 }
 
 /// The distinct blobs of a manifest.
@@ -229,7 +301,9 @@ pub(crate) async fn make_room<S: BlobStore + ?Sized>(store: &S, plan: &SpacePlan
             None => evicted.kept.push(eviction.manifest.clone()),
         }
     }
-    let settled = removal::settle(store, announced, Holds::Heed).await?;
+    let yielding: BTreeMap<_, _> =
+        plan.evict.iter().flat_map(|eviction| &eviction.yielding).map(|(n, v)| (n.clone(), *v)).collect();
+    let settled = removal::settle_but(store, announced, Holds::Heed, &yielding).await?;
     let mut gone = settled.blobs();
     gone.retain(|digest, _| !plan.wanted.contains(digest));
     evicted.manifests.extend(settled.removed.into_iter().map(|manifest| manifest.name));
@@ -237,6 +311,17 @@ pub(crate) async fn make_room<S: BlobStore + ?Sized>(store: &S, plan: &SpacePlan
     for held in gc::remove_unnamed(store, &gone).await? {
         evicted.blobs += 1;
         evicted.bytes += held.size;
+    }
+    // Last, so that whoever is killed here leaves a pin without its manifest, which tells what was evicted.
+    for eviction in plan.evict.iter().filter(|eviction| evicted.manifests.contains(&eviction.manifest)) {
+        for (name, version) in &eviction.yielding {
+            match store.remove_document(&Pin::key_of(name), *version).await {
+                Ok(()) => evicted.pins.push(name.clone()),
+                // Somebody moved it to another manifest, or removed it.
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
     Ok(evicted)
 }

@@ -1,11 +1,11 @@
-//! Accounting: how much space each model takes, what nothing names, and what is out of sight.
+//! Accounting: how much space each model takes, what nothing names, what is out of sight, and what is unfinished.
 
 use content_id::Digest;
 use futures::future::try_join;
 use serde::Serialize;
 
 use crate::{
-    BlobInfo, BlobStore, Error, ManifestName, Quarantined, blobs,
+    BlobInfo, BlobStore, Error, ManifestName, Quarantined, StageInfo, blobs,
     outline::{self, Outline},
 };
 
@@ -13,7 +13,8 @@ use crate::{
 ///
 /// As JSON it is an object with these names; each manifest is `{"name": {"hub", "model", "revision"}, "files",
 /// "bytes", "own_bytes"}`, each orphan `{"id": {"digest", "size"}, "modified"}` and each blob in quarantine
-/// `{"digest", "size", "reason", "name"}`, with times in Unix seconds.
+/// `{"digest", "size", "reason", "name"}`, each stage `{"name", "resumable", "bytes", "modified", "owned"}`, with times in
+/// Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Usage {
@@ -31,6 +32,10 @@ pub struct Usage {
     pub orphans: Vec<BlobInfo>,
     /// What is in quarantine, by name.
     pub quarantined: Vec<Quarantined>,
+    /// Bytes of stages; in no other sum.
+    pub staged_bytes: u64,
+    /// What is being written (`owned`, as far as that can be known), or was left behind, by name.
+    pub stages: Vec<StageInfo>,
 }
 
 /// How much space one manifest takes.
@@ -79,6 +84,9 @@ pub(crate) async fn usage<S: BlobStore + ?Sized>(store: &S) -> Result<Usage, Err
     usage.total_bytes = usage.total_bytes.saturating_add(usage.unreferenced_bytes);
     usage.quarantined_bytes = quarantined.iter().map(|held| held.size).sum();
     usage.quarantined = quarantined;
+    usage.stages = store.stages().await?;
+    usage.stages.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    usage.staged_bytes = usage.stages.iter().map(|stage| stage.bytes).fold(0, u64::saturating_add);
     Ok(usage)
 }
 

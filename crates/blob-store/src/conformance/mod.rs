@@ -87,7 +87,7 @@ cases! {
     uses: bytes_go_with_the_last_user, queries_match_any_combination, what_nobody_used_goes_by_its_name_alone,
         uses_need_a_manifest, uses_are_never_lost_to_deletions, touching_writes_once_an_hour;
     space: the_least_lately_used_goes_first, what_is_pinned_used_or_wanted_stays, what_is_held_is_not_evicted,
-        garbage_is_told_and_not_evicted;
+        garbage_is_told_and_not_evicted, what_yields_goes_with_its_manifest, what_is_freed_first_counts;
     moving: a_bundle_carries_a_model, a_bad_bundle_leaves_no_manifest, a_bundle_replaces_only_what_it_may;
 }
 

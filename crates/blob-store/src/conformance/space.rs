@@ -99,3 +99,47 @@ pub async fn garbage_is_told_and_not_evicted(store: Arc<dyn BlobStore>) {
         store.plan_space(&[ContentId::of(&noise(70, 1))], &SpaceOptions::default()).await.expect("a plan");
     assert_eq!((plan.unreferenced, plan.held, plan.to_fetch()), (0, 70, 0));
 }
+
+/// Pins that yield go with what they pin, where evictions go so far, and keep it from all else.
+pub async fn what_yields_goes_with_its_manifest(store: Arc<dyn BlobStore>) {
+    for number in 1..=3 {
+        revision(&*store, number, number).await;
+    }
+    let yielding = |pin: &str, of: &str| Pin::new(pin, name(of), 1).yields(true);
+    for pin in [yielding("a", "1"), yielding("b", "1"), yielding("c", "2"), Pin::new("d", name("2"), 1)] {
+        store.set_pin(&pin, None).await.expect("it is there");
+    }
+    assert!(store.pin("a").await.expect("readable").expect("it is there").0.yields);
+    let options = SpaceOptions::default().quota(0);
+    let plan = store.plan_space(&[], &options).await.expect("a plan");
+    assert_eq!(evicted(&plan), [("3", 100)], "any pin keeps what it pins");
+    let options = options.yielding(true);
+    let plan = store.plan_space(&[], &options.clone().keep(name("1"))).await.expect("a plan");
+    assert_eq!(evicted(&plan), [("3", 100)]);
+    let plan = store.plan_space(&[], &options).await.expect("a plan");
+    assert_eq!(evicted(&plan), [("1", 100), ("3", 100)]);
+    assert_eq!(plan.evict[0].pins, ["a", "b"]);
+    // What is set again since has a new use.
+    let (pin, version) = store.pin("b").await.expect("readable").expect("it is there");
+    store.set_pin(&pin, Some(version)).await.expect("it is there");
+    let report = store.make_room(&plan).await.expect("room");
+    assert_eq!((report.manifests, report.kept), (vec![name("3")], vec![name("1")]));
+    assert_eq!(store.remove_manifest(&name("1")).await.expect_err("pinned").kind(), ErrorKind::Pinned);
+    let plan = store.plan_space(&[], &options).await.expect("a plan");
+    let report = store.make_room(&plan).await.expect("room");
+    assert_eq!((report.manifests, report.bytes), (vec![name("1")], 100));
+    assert_eq!(report.pins, ["a", "b"]);
+    let left = store.pins().await.expect("a listing");
+    assert_eq!(left.iter().map(|pin| &*pin.name).collect::<Vec<_>>(), ["c", "d"]);
+    assert!(store.verify(&Default::default()).await.expect("a report").is_sound());
+}
+
+/// What a collection is going to free, and what nobody can name yet, count.
+pub async fn what_is_freed_first_counts(store: Arc<dyn BlobStore>) {
+    revision(&*store, 1, 1).await;
+    let options = SpaceOptions::default().quota(200).more(90);
+    let plan = store.plan_space(&[], &options).await.expect("a plan");
+    assert_eq!((plan.needed, plan.to_fetch(), evicted(&plan)), (90, 90, vec![("1", 150)]));
+    let plan = store.plan_space(&[], &options.freed_first(40)).await.expect("a plan");
+    assert_eq!((evicted(&plan), plan.fits()), (vec![], true));
+}

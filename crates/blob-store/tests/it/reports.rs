@@ -1,6 +1,8 @@
 //! The JSON of reports: programs read it, so its shape stays.
 
-use blob_store::{BlobStore, BlobStoreExt, FsStore, GcOptions, ManifestName, Reason, VerifyOptions};
+use blob_store::{
+    BlobStore, BlobStoreExt, Expected, FsStore, GcOptions, ManifestName, Reason, StageKey, VerifyOptions,
+};
 use serde_json::{Value, json};
 
 use crate::{later, manifest};
@@ -22,9 +24,18 @@ async fn reports_have_a_fixed_shape() {
     store.quarantine(ids[2].digest, Reason::Damaged).await.expect("it can be hidden");
     let name = json!({"hub": "hub.example", "model": "m", "revision": "r"});
 
+    let key = StageKey::new("https://hub.example/m", "etag");
+    let stage = store.stage_parts(&key, Expected::default()).await.expect("nobody has it");
+    let mut part = stage.part(0..3).await.expect("it is free");
+    part.write("abc".into()).await.expect("it is written");
+    part.finish(None).await.expect("it is recorded");
+
     let mut usage = json(&store.usage().await.expect("it can be counted"));
     let modified = usage["orphans"][0]["modified"].take();
     assert!(modified.as_u64().is_some_and(|seconds| seconds > 1_700_000_000), "{modified}");
+    let modified = usage["stages"][0]["modified"].take();
+    assert!(modified.as_u64().is_some_and(|seconds| seconds > 1_700_000_000), "{modified}");
+    assert_eq!(usage["stages"][0]["name"].take(), key.stage_name(Expected::default()).to_string());
     let held = usage["quarantined"][0]["name"].take();
     assert!(held.as_str().is_some_and(|it| it.ends_with(".damaged")), "{held}");
     assert_eq!(
@@ -34,6 +45,8 @@ async fn reports_have_a_fixed_shape() {
             "unreferenced_bytes": 6, "total_bytes": 14, "blobs": 3, "quarantined_bytes": 7,
             "orphans": [{"id": id(1), "modified": null}],
             "quarantined": [{"digest": ids[2].digest, "size": 7, "reason": "damaged", "name": null}],
+            "staged_bytes": 3,
+            "stages": [{"name": null, "resumable": true, "bytes": 3, "modified": null, "owned": true}],
         })
     );
 
