@@ -106,6 +106,22 @@ pub enum Event<'a> {
     },
     /// All files are in the store, and so is the manifest.
     Finished,
+    /// A model was removed to make room for the download. A download does not do this, but whoever decides before it
+    /// what the store may hold.
+    #[non_exhaustive]
+    Evicted {
+        /// The model and its revision.
+        model: &'a str,
+        /// Bytes that went with it.
+        bytes: u64,
+    },
+}
+
+impl<'a> Event<'a> {
+    /// Tells that a model was removed to make room.
+    pub const fn evicted(model: &'a str, bytes: u64) -> Self {
+        Self::Evicted { model, bytes }
+    }
 }
 
 /// Takes no note of anything.

@@ -72,6 +72,14 @@ pub(crate) struct Global {
     /// The folder that keeps models and settings [default: in the platform's cache folder]. [variable: MLMGR_STORE]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Sources")]
     pub(crate) store: Option<PathBuf>,
+    /// How much the stored files may take together, such as 20GiB; what was used least lately is evicted before a
+    /// download [default: no limit]. [variable: MLMGR_QUOTA]
+    #[arg(long, global = true, value_name = "SIZE", help_heading = "Sources")]
+    pub(crate) quota: Option<String>,
+    /// How much must stay free on the store's disk, such as 1GiB; as with --quota [default: 0].
+    /// [variable: MLMGR_KEEP_FREE]
+    #[arg(long, global = true, value_name = "SIZE", help_heading = "Sources")]
+    pub(crate) keep_free: Option<String>,
     /// What runs the model [default: native].
     #[arg(long, global = true, value_name = "ENGINE", help_heading = "Sources")]
     pub(crate) engine: Option<Engine>,
@@ -127,7 +135,7 @@ old files are removed. If any of it fails, the old revision stays in use."
   mlmgr resolve feature-extraction
   mlmgr resolve text-classification --feature suggest-intent-classification")]
     Resolve(ResolveArgs),
-    /// Say what a pull would fetch.
+    /// Say what a pull would fetch, and what would be evicted for it.
     #[command(after_help = "Example:
   mlmgr plan feature-extraction")]
     Plan(PullTarget),
@@ -150,6 +158,24 @@ A model that is installed is not fetched again, and no request is made.")]
   mlmgr ls"
     )]
     Ls,
+    /// Say how much space the store takes, and for what.
+    #[command(after_help = "Example:
+  mlmgr du
+  mlmgr du --json
+
+OWN is what the removal of a model frees, SHARED is what others have, too.")]
+    Du,
+    /// Keep what a task uses, or a model, from being evicted.
+    #[command(after_help = "Example:
+  mlmgr pin feature-extraction
+  mlmgr pin Xenova/all-MiniLM-L6-v2@main
+
+Without a quota nothing that is in use is evicted: see --quota and --keep-free.")]
+    Pin(InstalledTarget),
+    /// Let it be evicted again, when room is needed.
+    #[command(after_help = "Example:
+  mlmgr unpin feature-extraction")]
+    Unpin(InstalledTarget),
     /// Remove a model, or what a task uses.
     #[command(
         visible_alias = "remove",
@@ -160,7 +186,7 @@ A model that is installed is not fetched again, and no request is made.")]
 
 Files that another installed model shares are kept."
     )]
-    Rm(RmArgs),
+    Rm(InstalledTarget),
     /// Write an installed model into a folder, or into one file for another machine.
     #[command(after_help = "Example:
   mlmgr export feature-extraction model-files
@@ -253,7 +279,7 @@ pub(crate) struct PullTarget {
 pub(crate) struct PullArgs {
     #[command(flatten)]
     pub(crate) target: PullTarget,
-    /// Say what would be fetched, and stop.
+    /// Say what would be fetched and evicted, and stop.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -290,7 +316,7 @@ pub(crate) enum Pooling {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct RmArgs {
+pub(crate) struct InstalledTarget {
     /// A task, a model as ORGANISATION/NAME or ORGANISATION/NAME@REVISION, or runtime:NAME.
     #[arg(value_name = "TASK|MODEL[@REVISION]")]
     pub(crate) target: String,

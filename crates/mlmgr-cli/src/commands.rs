@@ -6,6 +6,7 @@ mod pull;
 mod resolve;
 mod run;
 mod runtime;
+mod space;
 mod sync;
 
 use mlmgr::{Dtype, Manager, Query, Selection, Target};
@@ -13,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Choice, Cli, Command, Global, PullTarget, RuntimeCommand},
+    args::{Choice, Cli, Command, Global, InstalledTarget, PullTarget, RuntimeCommand},
     failure::Failure,
     output::{Output, Report},
     setup,
@@ -43,6 +44,9 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Report, Failure> {
         Command::Run(args) => run::run(&context, args).await,
         Command::Ls => inventory::list(&context).await,
         Command::Rm(args) => inventory::remove(&context, args).await,
+        Command::Du => space::usage(&context).await,
+        Command::Pin(args) => space::pin(&context, args, true).await,
+        Command::Unpin(args) => space::pin(&context, args, false).await,
         Command::Export(args) => moving::export(&context, args).await,
         Command::Import(args) => moving::import(&context, args).await,
         Command::Runtime(RuntimeCommand::Pull { name, out }) => {
@@ -61,6 +65,14 @@ fn query(task: &str, choice: &Choice) -> Result<Query, Failure> {
         query = query.with_model(model.parse().map_err(|error| usage(&error))?);
     }
     Ok(if choice.default_model { query.or_default_model() } else { query })
+}
+
+/// Makes the target that the arguments of a command about something installed stand for.
+fn target(args: &InstalledTarget) -> Result<Target, Failure> {
+    Ok(match args.target.parse()? {
+        Target::Query(_) => Target::Query(query(&args.target, &args.choice)?),
+        other => other,
+    })
 }
 
 /// Makes the selection that the arguments of `pull` and `plan` stand for.

@@ -30,6 +30,8 @@ pub(crate) struct Layer {
     pub(crate) hub: Option<String>,
     pub(crate) hub_layout: Option<String>,
     pub(crate) store: Option<PathBuf>,
+    pub(crate) quota: Option<String>,
+    pub(crate) keep_free: Option<String>,
     pub(crate) offline: Option<bool>,
     pub(crate) engine: Option<Engine>,
 }
@@ -48,6 +50,10 @@ pub(crate) struct Config {
     pub(crate) hub: Option<String>,
     pub(crate) hub_layout: Option<String>,
     pub(crate) store: Option<PathBuf>,
+    /// Bytes that the store may take.
+    pub(crate) quota: Option<u64>,
+    /// Bytes that must stay free.
+    pub(crate) keep_free: Option<u64>,
     pub(crate) offline: bool,
     pub(crate) engine: Engine,
 }
@@ -96,6 +102,10 @@ impl Config {
             hub: first(layers, |layer| layer.hub.clone()),
             hub_layout: first(layers, |layer| layer.hub_layout.clone()),
             store: first(layers, |layer| layer.store.clone()),
+            quota: first(layers, |layer| layer.quota.clone()).map(|size| parse_size(&size)).transpose()?,
+            keep_free: first(layers, |layer| layer.keep_free.clone())
+                .map(|size| parse_size(&size))
+                .transpose()?,
             offline: first(layers, |layer| layer.offline).unwrap_or(false),
             engine: first(layers, |layer| layer.engine).unwrap_or(Engine::Native),
         })
@@ -111,6 +121,8 @@ impl Layer {
             hub: global.hub.clone(),
             hub_layout: global.hub_layout.clone(),
             store: global.store.clone(),
+            quota: global.quota.clone(),
+            keep_free: global.keep_free.clone(),
             offline: global.offline.then_some(true),
             engine: global.engine,
         }
@@ -141,6 +153,8 @@ impl Layer {
             hub: text("MLMGR_HUB")?,
             hub_layout: text("MLMGR_HUB_LAYOUT")?,
             store: get("MLMGR_STORE").map(PathBuf::from),
+            quota: text("MLMGR_QUOTA")?,
+            keep_free: text("MLMGR_KEEP_FREE")?,
             offline,
             engine: None,
         })
@@ -189,6 +203,39 @@ impl Layer {
     }
 }
 
+/// Reads a size: a number with or without a unit of 1000 or 1024, such as `500MB`, `1.5 GiB` or `0`.
+fn parse_size(text: &str) -> Result<u64, Failure> {
+    const UNITS: [(&str, u64); 10] = [
+        ("", 1),
+        ("b", 1),
+        ("kb", 1000),
+        ("mb", 1000_u64.pow(2)),
+        ("gb", 1000_u64.pow(3)),
+        ("tb", 1000_u64.pow(4)),
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("tib", 1 << 40),
+    ];
+    let wrong =
+        || Failure::usage(format!("{text:?} is no size"), "write it as 500MB, 20GiB or a number of bytes");
+    let trimmed = text.trim();
+    let digits = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let unit = unit.trim().to_ascii_lowercase();
+    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+    if let Ok(number) = number.parse::<u64>() {
+        return number.checked_mul(*factor).ok_or_else(wrong);
+    }
+    // Nobody counts parts of bytes.
+    let bytes = number.parse::<f64>().map_err(|_| wrong())? * *factor as f64;
+    if *factor == 1 || !bytes.is_finite() || bytes >= u64::MAX as f64 {
+        Err(wrong())
+    } else {
+        Ok(bytes as u64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +274,24 @@ mod tests {
             Config::merged(&[layer("server = 'http://x/v1'\nsettings = 'dev'\nserver-root = ['aa']")])
                 .is_err()
         );
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let sizes =
+            [("0", 0), ("123", 123), ("5 kB", 5000), ("1.5GiB", 3 << 29), (" 2 TiB ", 2 << 40), ("7b", 7)];
+        for (text, size) in sizes {
+            assert_eq!(parse_size(text).expect("a size"), size, "{text}");
+        }
+        for text in
+            ["", "GiB", "1.5", "-1", "1e3", "20 GB of it", "99999999999TiB", "18446744073709551616", "."]
+        {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+        let config = Config::merged(&[layer("quota = '1MiB'"), layer("quota = '2MiB'\nkeep-free = '1'")]);
+        let config = config.expect("the layers agree");
+        assert_eq!((config.quota, config.keep_free), (Some(1 << 20), Some(1)));
+        assert!(Config::merged(&[layer("keep-free = 'much'")]).is_err());
     }
 
     #[test]

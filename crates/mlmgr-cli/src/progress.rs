@@ -54,6 +54,10 @@ pub(crate) fn observer(global: &Global) -> Observer {
     }
 }
 
+fn evicted(model: &str, bytes: u64) -> String {
+    format!("evicted {model} to make room: {} freed", render::bytes(bytes))
+}
+
 /// A line when a file starts or ends.
 #[derive(Debug)]
 struct Plain;
@@ -100,6 +104,7 @@ impl Progress for Plain {
             }
             Event::FileRestarted { path, reason, .. } => error_line(&format!("once more {path}: {reason}")),
             Event::FileDone { path, .. } => error_line(&format!("verified {path}")),
+            Event::Evicted { model, bytes, .. } => error_line(&evicted(model, *bytes)),
             _ => {}
         }
     }
@@ -115,6 +120,7 @@ impl Progress for Bar {
             Event::FileWaiting { path, received, .. } => self.set(path.as_str(), *received),
             Event::FileRestarted { path, kept, .. } => self.set(path.as_str(), *kept),
             Event::Finished => self.bar.finish_and_clear(),
+            Event::Evicted { model, bytes, .. } => self.bar.suspend(|| error_line(&evicted(model, *bytes))),
             _ => {}
         }
     }

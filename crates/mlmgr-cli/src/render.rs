@@ -1,5 +1,7 @@
 //! Numbers and tables as people read them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Writes a number of bytes with a unit.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -30,6 +32,11 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
         cells.join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
+}
+
+/// Returns the time now, in Unix seconds.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Writes how long ago something was, roughly.

@@ -29,6 +29,12 @@ pub(crate) fn manager(global: &Global, accept_emptied: bool) -> Result<Manager, 
         .engine(engine(config.engine)?)
         .dangerously_allow_any_hub(global.dangerously_allow_any_hub)
         .accept_emptied_settings(accept_emptied);
+    if let Some(bytes) = config.quota {
+        builder = builder.quota(bytes);
+    }
+    if let Some(bytes) = config.keep_free {
+        builder = builder.keep_free(bytes);
+    }
     builder =
         builder.transport(if config.offline { Arc::<Offline>::default() } else { online(global.verbose)? });
     Ok(builder.build()?)

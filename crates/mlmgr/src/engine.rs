@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use blob_store::Hold;
 use pipelines::{Input, Output, Pipeline, RunOptions};
 use serde::Serialize;
 
@@ -11,7 +12,8 @@ use crate::{Error, ErrorKind};
 ///
 /// A cheap handle: clones, and engines of the same manager for the same task, share one loaded model. When an
 /// update moves the task to another model or revision, the next [`run`](Self::run) uses that one; a run that is
-/// under way ends with the one it began with.
+/// under way ends with the one it began with. As long as the model is loaded, no process evicts it from the store; one
+/// that removes it does no harm, since what is open stays readable.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) slot: Arc<Slot>,
@@ -54,6 +56,8 @@ struct State {
 pub(crate) struct Loaded {
     pub(crate) pipeline: Box<dyn Pipeline>,
     pub(crate) info: EngineInfo,
+    /// Keeps it from being evicted as long as it is loaded.
+    pub(crate) _hold: Option<Hold>,
 }
 
 impl Slot {

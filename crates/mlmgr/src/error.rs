@@ -22,7 +22,7 @@ pub enum ErrorKind {
     NotInstalled,
     /// A rule of the settings, or a server, refuses it.
     Denied,
-    /// The disk is full.
+    /// The disk is full, or the quota.
     NoSpace,
     /// Reading or writing the store failed.
     Storage,

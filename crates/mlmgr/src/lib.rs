@@ -59,15 +59,18 @@ mod runtimes;
 pub use engine::{Engine, EngineInfo};
 pub use error::{Error, ErrorKind};
 pub use manager::{
-    CollectionOutcome, CollectionSync, ExportedModel, ImportSource, ImportedModel, Installed, InstalledFile,
-    InstalledModel, Manager, ManagerBuilder, ModelOutcome, ModelUpdate, Removed, RuntimeFile, SyncSummary,
-    Update,
+    CollectionOutcome, CollectionSync, EvictedModel, ExportedModel, ImportSource, ImportedModel, Installed,
+    InstalledFile, InstalledModel, Manager, ManagerBuilder, ModelOutcome, ModelUpdate, Removed, RuntimeFile,
+    StoreUsage, SyncSummary, Update,
 };
 pub use query::{IntoQuery, Query, Target};
 pub use resolve::{Selection, resolve};
 pub use runtimes::{DEFAULT_RUNTIME, SUPPORTED_MAJORS, newest_runtimes};
 
-pub use blob_store::{BlobStore, ExportMode, FsStore, Observer, Progress as MoveProgress};
+pub use blob_store::{
+    BlobStore, Eviction, ExportMode, FsStore, ManifestName, Observer, Progress as MoveProgress, SpacePlan,
+    StageInfo,
+};
 pub use content_id::{ContentId, Digest, ParseDigestError};
 pub use hub_client::{Event, Limits as HubLimits, NoProgress, Plan, PlannedFile, Progress, Trust};
 pub use hub_layout::{Dtype, Hub, HubKind, ModelId, RepoPath, Revision, Task};

@@ -22,13 +22,17 @@ pub(crate) struct StoredFiles {
 }
 
 impl StoredFiles {
-    /// Opens all files of `manifest`. One that is damaged is put out of the way, so that it is fetched again.
+    /// Opens all files of `manifest`, from local copies where the store can have them. One that is damaged is put out of the way, so that it is fetched again.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::NotInstalled`] if a file is missing, or was damaged; [`ErrorKind::Untrusted`] if it is damaged
     /// and the store cannot be written to.
     pub(crate) async fn open(store: &Arc<dyn BlobStore>, manifest: &Manifest) -> Result<Self, Error> {
+        let ids: Vec<ContentId> =
+            manifest.blobs().into_iter().map(|(digest, size)| ContentId::new(digest, size)).collect();
+        // Where a local copy can be made it is mapped; where it cannot, the files are read from where they are.
+        let _ = store.ensure_local(&ids).await;
         let mut files = BTreeMap::new();
         for (path, entry) in &manifest.files {
             let Some(bytes) =

@@ -1,16 +1,14 @@
 //! `mlmgr ls` and `mlmgr rm`: what is installed, and removing it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use mlmgr::{InstalledModel, Target};
+use mlmgr::InstalledModel;
 use serde_json::json;
 
-use super::{Context, object, query, to_json};
+use super::{Context, object, target, to_json};
 use crate::{
-    args::RmArgs,
+    args::InstalledTarget,
     failure::Failure,
     output::Report,
-    render::{ago, bytes, count, table},
+    render::{ago, bytes, count, now, table},
 };
 
 pub(super) async fn list(context: &Context<'_>) -> Result<Report, Failure> {
@@ -20,34 +18,46 @@ pub(super) async fn list(context: &Context<'_>) -> Result<Report, Failure> {
 }
 
 fn described(models: &[InstalledModel]) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = now();
     let head = ["MODEL", "REVISION", "FILES", "SIZE", "LAST USED", "USED BY"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for model in models {
-        let revision = match &model.commit {
-            Some(commit) if *commit != model.revision => {
-                let short: String = commit.chars().take(12).collect();
-                format!("{} ({short})", model.revision)
-            }
-            _ => model.revision.clone(),
-        };
         rows.push(vec![
             model.model.clone(),
-            revision,
+            revision(model),
             model.files.len().to_string(),
             bytes(model.bytes),
             ago(model.used, now),
-            if model.used_by.is_empty() { "nothing".to_owned() } else { model.used_by.join(", ") },
+            users(model),
         ]);
     }
     table(&rows)
 }
 
-pub(super) async fn remove(context: &Context<'_>, args: &RmArgs) -> Result<Report, Failure> {
-    let target = match args.target.parse()? {
-        Target::Query(_) => Target::Query(query(&args.target, &args.choice)?),
-        other => other,
-    };
+/// Writes a revision, and the commit that it stands for.
+pub(super) fn revision(model: &InstalledModel) -> String {
+    match &model.commit {
+        Some(commit) if *commit != model.revision => {
+            let short: String = commit.chars().take(12).collect();
+            format!("{} ({short})", model.revision)
+        }
+        _ => model.revision.clone(),
+    }
+}
+
+/// Writes what uses a model, and what keeps it from being evicted.
+pub(super) fn users(model: &InstalledModel) -> String {
+    let mut text = if model.used_by.is_empty() { "nothing".to_owned() } else { model.used_by.join(", ") };
+    for (is, what) in [(model.pinned, "pinned"), (model.open, "open")] {
+        if is {
+            text.push_str(&format!(" ({what})"));
+        }
+    }
+    text
+}
+
+pub(super) async fn remove(context: &Context<'_>, args: &InstalledTarget) -> Result<Report, Failure> {
+    let target = target(args)?;
     let removed = context.manager.remove(&target).await?;
     let text = if removed.models == 0 {
         format!("{target} is no longer in use; its model stays, because something else uses it\n")

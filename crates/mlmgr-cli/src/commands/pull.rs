@@ -1,6 +1,6 @@
 //! `mlmgr plan` and `mlmgr pull`: what a model needs, and fetching it.
 
-use mlmgr::{Installed, Plan, Selection};
+use mlmgr::{EvictedModel, Eviction, Installed, ManifestName, Plan, Selection, SpacePlan};
 use serde_json::json;
 
 use super::{Context, object, resolve::described, selection, to_json};
@@ -9,19 +9,24 @@ use crate::{
     failure::Failure,
     output::Report,
     progress::progress,
-    render::{bytes, count, table},
+    render::{ago, bytes, count, now, table},
 };
 
 pub(super) async fn plan(context: &Context<'_>, target: &PullTarget) -> Result<Report, Failure> {
     let selection = selection(context, target).await?;
     let plan = context.manager.plan(&selection).await?;
+    let space = context.manager.plan_space(&selection, &plan).await?;
     let json = json!({
         "selection": to_json(&selection)?,
         "plan": to_json(&plan)?,
         "total_bytes": plan.total_bytes(),
         "bytes_to_fetch": plan.bytes_to_fetch(),
+        "space": to_json(&space)?,
+        "fits": space.fits(),
     });
-    Ok(Report { json: object("plan", json), text: planned(&selection, &plan), failure: None })
+    let text = planned(&selection, &plan) + &described_space(&space);
+    let failure = context.manager.check_space(&selection, &space).err().map(Failure::from);
+    Ok(Report { json: object("plan", json), text, failure })
 }
 
 /// Writes a plan for people.
@@ -42,6 +47,20 @@ fn planned(selection: &Selection, plan: &Plan) -> String {
         bytes(plan.total_bytes()),
         bytes(plan.bytes_to_fetch()),
     )
+}
+
+/// Writes what would be evicted for people.
+fn described_space(space: &SpacePlan) -> String {
+    if !space.fits() {
+        return format!("it does not fit: {} too many\n", bytes(space.short_by));
+    }
+    let now = now();
+    let line = |eviction: &Eviction| {
+        let ManifestName { model, revision, .. } = &eviction.manifest;
+        let (bytes, used) = (bytes(eviction.bytes), ago(eviction.used, now));
+        format!("{model}@{revision} would be evicted: {bytes}, last used {used}\n")
+    };
+    space.evict.iter().map(line).collect()
 }
 
 pub(super) async fn pull(context: &Context<'_>, target: &PullTarget) -> Result<Report, Failure> {
@@ -73,9 +92,23 @@ fn described_installed(installed: &Installed) -> String {
     if let Some(replaced) = &installed.replaced {
         text.push_str(&format!("it takes the place of {replaced}\n"));
     }
+    text.push_str(&described_evicted(&installed.evicted));
     if installed.removed.files != 0 {
         let files = count(installed.removed.files as usize, "old file", "old files");
         text.push_str(&format!("{files} removed, {} freed\n", bytes(installed.removed.bytes)));
     }
     text
+}
+
+/// Writes what was evicted for people.
+pub(super) fn described_evicted(evicted: &[EvictedModel]) -> String {
+    let line = |one: &EvictedModel| {
+        let of = if one.used_by.is_empty() {
+            String::new()
+        } else {
+            format!(", used by {}", one.used_by.join(", "))
+        };
+        format!("{}@{}{of}, was evicted: {} freed\n", one.model, one.revision, bytes(one.bytes))
+    };
+    evicted.iter().map(line).collect()
 }

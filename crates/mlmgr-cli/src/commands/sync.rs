@@ -3,7 +3,7 @@
 use mlmgr::{CollectionOutcome, CollectionSync, ModelOutcome, ModelUpdate, SyncSummary};
 use serde_json::json;
 
-use super::{Context, object, to_json};
+use super::{Context, object, pull::described_evicted, to_json};
 use crate::{
     args::SyncArgs,
     failure::Failure,
@@ -68,7 +68,8 @@ fn described_model(done: &ModelUpdate) -> String {
                 }
             };
             let moved = if from == to { format!("{to} anew") } else { format!("from {from} to {to}") };
-            format!("{usage}: moved {moved}, {} fetched{removed}\n", bytes(done.fetched))
+            let evicted = described_evicted(&done.evicted);
+            format!("{usage}: moved {moved}, {} fetched{removed}\n{evicted}", bytes(done.fetched))
         }
         ModelOutcome::Withdrawn => {
             let why = done.why.join("; ");

@@ -5,7 +5,7 @@ use crate::program::{World, ran};
 #[test]
 fn every_command_has_help_with_an_example() {
     let world = World::new();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["sync"],
         &["resolve"],
@@ -14,6 +14,9 @@ fn every_command_has_help_with_an_example() {
         &["run"],
         &["ls"],
         &["rm"],
+        &["du"],
+        &["pin"],
+        &["unpin"],
         &["export"],
         &["import"],
         &["runtime"],
@@ -39,7 +42,11 @@ fn the_version_is_told() {
 #[test]
 fn examples_in_help_parse() {
     let world = World::new();
-    for command in ["sync", "resolve", "plan", "pull", "run", "ls", "rm", "export", "import", "runtime"] {
+    let commands = [
+        "sync", "resolve", "plan", "pull", "run", "ls", "rm", "du", "pin", "unpin", "export", "import",
+        "runtime",
+    ];
+    for command in commands {
         let help = ran(&mut world.bare(&[command, "--help"])).stdout;
         let example = help.split("Example:").nth(1).unwrap_or_default();
         for line in example.lines().filter_map(|line| line.trim().strip_prefix("mlmgr ")) {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use blob_store::{BlobStore, FsStore};
+use blob_store::{BlobStore, FsStore, SpaceOptions};
 use hub_client::{HubClient, Limits as HubLimits};
 use hub_layout::Hub;
 use rs_client::{Client, Clock, FileStorage, Server, Storage, SystemClock};
@@ -35,6 +35,7 @@ pub struct ManagerBuilder {
     hub_limits: HubLimits,
     any_hub: bool,
     accept_emptied: bool,
+    space: SpaceOptions,
 }
 
 impl Default for ManagerBuilder {
@@ -51,6 +52,7 @@ impl Default for ManagerBuilder {
             hub_limits: HubLimits::default(),
             any_hub: false,
             accept_emptied: false,
+            space: SpaceOptions::default(),
         }
     }
 }
@@ -140,6 +142,30 @@ impl ManagerBuilder {
         self
     }
 
+    /// Lets the files in the store take this many bytes together; no limit by default.
+    ///
+    /// The quota is looked at before something is downloaded, and not otherwise: what lies there or is imported stays
+    /// until then. Where a download would not fit, what nobody uses any more goes first, and then the models that
+    /// were used least lately, with what uses them, as if each was [removed](Manager::remove). What is
+    /// [pinned](Manager::pin), open in an engine of any process, or about to be replaced by the download stays; where
+    /// that leaves too little room, the download is refused with [`ErrorKind::NoSpace`] before any file is fetched,
+    /// and nothing goes.
+    #[must_use]
+    pub fn quota(mut self, bytes: u64) -> Self {
+        self.space = self.space.quota(bytes).yielding(true);
+        self
+    }
+
+    /// Keeps this many bytes free where the store is, as far as it can tell, in the way of [`quota`](Self::quota).
+    ///
+    /// Without this and without a quota, no model in use is ever evicted; a download that is larger than the disk's
+    /// free space is refused all the same.
+    #[must_use]
+    pub fn keep_free(mut self, bytes: u64) -> Self {
+        self.space = self.space.keep_free(bytes).yielding(true);
+        self
+    }
+
     /// Makes the manager; makes no request.
     ///
     /// # Errors
@@ -191,6 +217,7 @@ impl ManagerBuilder {
                 clock,
                 engine: self.engine,
                 any_hub: self.any_hub,
+                space: self.space,
                 slots: Mutex::default(),
                 changing: tokio::sync::Mutex::default(),
                 healed: tokio::sync::OnceCell::new(),

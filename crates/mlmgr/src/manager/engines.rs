@@ -1,11 +1,8 @@
 //! Opening models, and keeping the engines that were handed out current.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, PoisonError};
 
-use blob_store::{BlobStoreExt, Manifest};
+use blob_store::{BlobStoreExt, Hold, Manifest, ManifestName};
 use hub_client::Progress;
 use hub_layout::{FileKind, FileRequest, RepoPath, WeightsFormat, needed_files};
 use pipelines::LoadOptions;
@@ -16,9 +13,6 @@ use crate::{
     engine::{Loaded, Slot},
     model_files::StoredFiles,
 };
-
-/// How old the note of a model's last use must be before it is written again.
-const USED_RESOLUTION: Duration = Duration::from_secs(3600);
 
 /// The backends of records that the engines here stand in for: all run ONNX files.
 const BACKENDS: [&str; 3] = ["onnx", "onnx-native", "best-onnx"];
@@ -43,7 +37,7 @@ impl Manager {
             missing().about(format!("files of {} are missing in the store", in_use.pin.manifest))
         })?;
         self.check_origins(&manifest).await?;
-        self.note_use(&manifest).await;
+        self.note_use(&manifest.name).await;
         if let Some(slot) = self.live_slots(Some(&in_use.pin.name)).pop() {
             return Ok(Engine { slot });
         }
@@ -125,6 +119,8 @@ impl Manager {
                 .with_hint(format!("this program runs models for {}", BACKENDS.join(", "))));
         }
         let info = info_of(selection, manifest)?;
+        // Before the files are looked for: from here on nobody evicts them.
+        let hold = self.hold(&manifest.name).await?;
         let files = StoredFiles::open(&self.inner.store, manifest).await?;
         let task = info.task.clone();
         let options =
@@ -137,7 +133,16 @@ impl Manager {
         })?;
         let pipeline = loaded
             .map_err(|error| Error::from(error).about(format!("{} cannot be loaded", manifest.name)))?;
-        Ok(Loaded { pipeline, info })
+        Ok(Loaded { pipeline, info, _hold: hold })
+    }
+
+    /// Keeps a model from being evicted; nothing where that cannot be, which is no reason not to use it.
+    async fn hold(&self, name: &ManifestName) -> Result<Option<Hold>, Error> {
+        match self.inner.store.hold(name).await {
+            Ok(hold) => Ok(Some(hold)),
+            Err(error) if error.kind() == blob_store::ErrorKind::NotFound => Err(error.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Returns the engines handed out, under a name or all, that are still in use.
@@ -176,16 +181,9 @@ impl Manager {
         Ok(())
     }
 
-    /// Notes that a model is used; that this may fail is no reason not to use it.
-    async fn note_use(&self, manifest: &Manifest) {
-        let now = self.now_seconds();
-        if now.saturating_sub(manifest.used) < USED_RESOLUTION.as_secs() {
-            return;
-        }
-        if let Ok(Some((mut manifest, version))) = self.inner.store.manifest(&manifest.name).await {
-            manifest.used = now;
-            let _ = self.inner.store.put_manifest(&manifest, Some(version)).await;
-        }
+    /// Notes that a model is used, once an hour; that this may fail is no reason not to use it.
+    pub(super) async fn note_use(&self, name: &ManifestName) {
+        let _ = self.inner.store.touch(name, self.now_seconds()).await;
     }
 }
 

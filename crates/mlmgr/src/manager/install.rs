@@ -6,7 +6,7 @@ use blob_store::{BlobStoreExt, Manifest, ManifestName, Pin};
 use hub_client::{Plan, Progress, Wanted};
 use serde::Serialize;
 
-use super::{Manager, Removed, SELECTION, engines::file_request};
+use super::{EvictedModel, Manager, Removed, SELECTION, engines::file_request};
 use crate::{Error, ErrorKind, Selection, engine::Loaded, model_files::StoredFiles};
 
 /// How often a pin that somebody else moves at the same time is set again.
@@ -34,6 +34,8 @@ pub struct Installed {
     pub fetched: Option<u64>,
     /// What was in use before, as `MODEL@REVISION`.
     pub replaced: Option<String>,
+    /// What was evicted to make room for it.
+    pub evicted: Vec<EvictedModel>,
     /// What was removed because nothing uses it any more.
     pub removed: Removed,
 }
@@ -68,7 +70,8 @@ impl Manager {
     ///
     /// What was in use for the same task before stays so until the new model is complete, verified, and, where
     /// this build can run the task, was loaded once; then it is removed, with the files nothing else uses, and so
-    /// is every other revision of the new model that nothing uses.
+    /// is every other revision of the new model that nothing uses. Room is made before any file is fetched: see
+    /// [`ManagerBuilder::quota`](crate::ManagerBuilder::quota).
     ///
     /// # Errors
     ///
@@ -78,6 +81,7 @@ impl Manager {
         self.heal().await;
         if let Some((manifest, selected)) = self.already_installed(selection).await? {
             self.check_origins(&manifest).await?;
+            self.note_use(&manifest.name).await;
             if !selected {
                 let (replaced, removed) = self.switch(selection, &manifest, None, None).await?;
                 return Ok(installed(selection, &manifest, None, replaced, removed));
@@ -140,8 +144,11 @@ impl Manager {
         let overwritten = store.manifest(&name).await?.map(|(manifest, _)| manifest);
         let in_use = store.pin(&selection.usage).await?.is_some();
         let fetched = plan.bytes_to_fetch();
+        let evicted = self.make_room(&self.wanted(selection, plan).await?, progress).await?;
         let manifest = self.inner.hub_client.download(&**store, plan, progress).await;
         let manifest = manifest.map_err(|error| cannot(selection, error))?;
+        // Nothing pins it yet.
+        let _hold = store.hold(&name).await.ok();
         let mut loaded = None;
         if in_use && pipelines::TASKS.contains(&selection.task.as_str()) {
             match self.load_model(selection, &manifest).await {
@@ -153,7 +160,7 @@ impl Manager {
             }
         }
         let (replaced, removed) = self.switch(selection, &manifest, loaded, overwritten).await?;
-        Ok(installed(selection, &manifest, Some(fetched), replaced, removed))
+        Ok(Installed { evicted, ..installed(selection, &manifest, Some(fetched), replaced, removed) })
     }
 
     /// Restores the manifest of a revision that moved to something unusable.
@@ -174,12 +181,12 @@ impl Manager {
         overwritten: Option<Manifest>,
     ) -> Result<(Option<String>, Removed), Error> {
         let _changing = self.inner.changing.lock().await;
-        let mut pin = Pin::new(&selection.usage, manifest.name.clone(), self.now_seconds());
+        let mut pin = Pin::new(&selection.usage, manifest.name.clone(), self.now_seconds()).yields(true);
         let value = serde_json::to_value(selection).map_err(|error| {
             Error::new(ErrorKind::Failed, format!("{} cannot be noted", selection.usage)).with_source(error)
         })?;
         pin.other.insert(SELECTION.to_owned(), value);
-        let before = self.set_pin(&pin).await?;
+        let before = self.set_pin(pin).await?;
         if let Some(loaded) = loaded {
             for slot in self.live_slots(Some(&selection.usage)) {
                 slot.replace(Arc::clone(&loaded));
@@ -198,12 +205,13 @@ impl Manager {
         Ok((replaced, removed))
     }
 
-    /// Sets a pin, whatever it was before; returns that.
-    pub(super) async fn set_pin(&self, pin: &Pin) -> Result<Option<Pin>, Error> {
+    /// Sets a pin, whatever it was before, and lets it yield if it did before; returns that.
+    pub(super) async fn set_pin(&self, mut pin: Pin) -> Result<Option<Pin>, Error> {
         let mut attempt = 1;
         loop {
-            let (before, version) = self.inner.store.pin(&pin.name).await?.unzip();
-            match self.inner.store.set_pin(pin, version).await {
+            let (before, version): (Option<Pin>, _) = self.inner.store.pin(&pin.name).await?.unzip();
+            pin.yields = before.as_ref().map_or(pin.yields, |before| before.yields);
+            match self.inner.store.set_pin(&pin, version).await {
                 Ok(_) => return Ok(before),
                 Err(error) if error.kind() == blob_store::ErrorKind::Conflict && attempt < ATTEMPTS => {
                     attempt += 1;
@@ -244,6 +252,7 @@ fn installed(
         bytes: manifest.bytes(),
         fetched,
         replaced,
+        evicted: Vec::new(),
         removed,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use blob_store::{BlobStoreExt, Manifest, ManifestName, Pin};
+use blob_store::{BlobStoreExt, Manifest, ManifestName, Pin, StageInfo};
 use content_id::Digest;
 use serde::Serialize;
 
@@ -21,12 +21,19 @@ pub struct InstalledModel {
     pub revision: String,
     /// The commit that the revision stood for, where the hub says.
     pub commit: Option<String>,
-    /// What uses it: the text form of queries, or `model:` and `runtime:` with a name.
+    /// What uses it: the text form of queries, or `model:` and `runtime:` with a name; `task` or `engine` and which, for
+    /// a use that another program has noted.
     pub used_by: Vec<String>,
+    /// Whether it is never evicted: see [`Manager::pin`].
+    pub pinned: bool,
+    /// Whether an engine has it open now, in whichever process.
+    pub open: bool,
     /// Its files by path.
     pub files: BTreeMap<String, InstalledFile>,
     /// The size of its files together.
     pub bytes: u64,
+    /// The size of those files that no other installed model has: what its removal frees.
+    pub own_bytes: u64,
     /// When it was installed, in Unix seconds.
     pub installed: u64,
     /// When an engine last opened it, in Unix seconds.
@@ -41,6 +48,32 @@ pub struct InstalledFile {
     pub size: u64,
     /// Its SHA-256.
     pub sha256: Digest,
+}
+
+/// How much space the store takes, and for what.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StoreUsage {
+    /// The installed models, by hub, name and revision.
+    pub models: Vec<InstalledModel>,
+    /// The files in the store, each counted once.
+    pub files: u64,
+    /// The size of these files together.
+    pub bytes: u64,
+    /// The size of those that belong to no model: they go when they are an hour old.
+    pub unreferenced_bytes: u64,
+    /// The size of damaged files, and of those that are going: they go with the next collection.
+    pub quarantined_bytes: u64,
+    /// What is being downloaded, or was left by a download that was interrupted.
+    pub stages: Vec<StageInfo>,
+    /// The size of these together.
+    pub staged_bytes: u64,
+    /// Bytes that can still be written where the store is, if it can tell.
+    pub free: Option<u64>,
+    /// See [`ManagerBuilder::quota`](crate::ManagerBuilder::quota).
+    pub quota: Option<u64>,
+    /// See [`ManagerBuilder::keep_free`](crate::ManagerBuilder::keep_free).
+    pub keep_free: u64,
 }
 
 /// What was removed.
@@ -64,7 +97,7 @@ impl Removed {
 }
 
 /// The way out where nothing of a name is installed.
-const SEE: &str = "see what is installed, and what uses it: mlmgr ls";
+pub(super) const SEE: &str = "see what is installed, and what uses it: mlmgr ls";
 
 impl Manager {
     /// Returns the installed models, by hub, name and revision. Makes no request.
@@ -76,7 +109,40 @@ impl Manager {
         self.heal().await;
         let store = &self.inner.store;
         let pins = store.pins().await?;
-        Ok(store.manifests().await?.into_iter().map(|manifest| described(manifest, &pins)).collect())
+        let manifests = store.manifests().await?;
+        let mut owners: BTreeMap<Digest, usize> = BTreeMap::new();
+        for digest in manifests.iter().flat_map(|manifest| manifest.blobs().into_keys()) {
+            *owners.entry(digest).or_default() += 1;
+        }
+        let mut models = Vec::with_capacity(manifests.len());
+        for manifest in manifests {
+            let open = store.is_locked(&manifest.name.key()).await?;
+            models.push(InstalledModel { open, ..described(manifest, &pins, &owners) });
+        }
+        Ok(models)
+    }
+
+    /// Returns how much space the store takes, and for what. Makes no request.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub async fn usage(&self) -> Result<StoreUsage, Error> {
+        let models = self.list().await?;
+        let (store, space) = (&self.inner.store, &self.inner.space);
+        let usage = store.usage().await?;
+        Ok(StoreUsage {
+            models,
+            files: usage.blobs,
+            bytes: usage.total_bytes,
+            unreferenced_bytes: usage.unreferenced_bytes,
+            quarantined_bytes: usage.quarantined_bytes,
+            stages: usage.stages,
+            staged_bytes: usage.staged_bytes,
+            free: store.free_space().await?,
+            quota: space.quota,
+            keep_free: space.keep_free,
+        })
     }
 
     /// Stops using what `target` names, and removes the files that nothing uses any more. Makes no request.
@@ -144,18 +210,21 @@ impl Manager {
     }
 }
 
-fn described(manifest: Manifest, pins: &[Pin]) -> InstalledModel {
+fn described(manifest: Manifest, pins: &[Pin], owners: &BTreeMap<Digest, usize>) -> InstalledModel {
     let file = |entry: &blob_store::FileEntry| InstalledFile {
         size: entry.content.size,
         sha256: entry.content.digest,
     };
+    let pins = || pins.iter().filter(|pin| pin.manifest == manifest.name);
+    let own = manifest.blobs().into_iter().filter(|(digest, _)| owners.get(digest) == Some(&1));
     InstalledModel {
         bytes: manifest.bytes(),
-        used_by: pins
-            .iter()
-            .filter(|pin| pin.manifest == manifest.name)
-            .map(|pin| pin.name.clone())
+        own_bytes: own.map(|(_, size)| size).fold(0, u64::saturating_add),
+        used_by: pins()
+            .map(|pin| pin.user.as_ref().map_or_else(|| pin.name.clone(), ToString::to_string))
             .collect(),
+        pinned: pins().any(|pin| !pin.yields),
+        open: false,
         files: manifest.files.iter().map(|(path, entry)| (path.clone(), file(entry))).collect(),
         hub: manifest.name.hub,
         model: manifest.name.model,

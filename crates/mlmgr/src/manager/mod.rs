@@ -5,8 +5,10 @@ mod engines;
 mod install;
 mod inventory;
 mod moving;
+mod pinning;
 mod runtime_files;
 mod settings;
+mod space;
 mod sweep;
 mod update;
 
@@ -15,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
-use blob_store::{BlobStore, BlobStoreExt, Manifest, ManifestName, Pin};
+use blob_store::{BlobStore, BlobStoreExt, Manifest, ManifestName, Pin, SpaceOptions};
 use hub_client::HubClient;
 use hub_layout::Hub;
 use rs_client::{Client, Clock};
@@ -25,10 +27,11 @@ use crate::{Error, ErrorKind, IntoQuery, Selection, engine::Slot, resolve};
 
 pub use builder::ManagerBuilder;
 pub use install::Installed;
-pub use inventory::{InstalledFile, InstalledModel, Removed};
+pub use inventory::{InstalledFile, InstalledModel, Removed, StoreUsage};
 pub use moving::{ExportedModel, ImportSource, ImportedModel};
 pub use runtime_files::RuntimeFile;
 pub use settings::{CollectionOutcome, CollectionSync, SyncSummary};
+pub use space::EvictedModel;
 pub use update::{ModelOutcome, ModelUpdate, Update};
 
 /// Finds, fetches, verifies, keeps, updates and opens models.
@@ -54,6 +57,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     engine: EngineKind,
     any_hub: bool,
+    /// How much room the store may take.
+    space: SpaceOptions,
     /// Engines that were handed out and may still be in use.
     slots: Mutex<Vec<Weak<Slot>>>,
     /// Held while what is in use changes, so that two updates do not undo each other.
@@ -127,7 +132,6 @@ impl Manager {
         Ok(Some(InUse { pin, selection }))
     }
 
-    /// Returns the manifest of an installed model, if it is there and complete.
     /// Removes damaged notes of what is installed, so that it is fetched again; done once.
     ///
     /// Where that cannot be, whoever reads them says what is damaged.
@@ -138,6 +142,7 @@ impl Manager {
         self.inner.healed.get_or_init(healed).await;
     }
 
+    /// Returns the manifest of an installed model, if it is there and complete.
     async fn complete_manifest(&self, name: &ManifestName) -> Result<Option<Manifest>, Error> {
         let Some((manifest, _)) = self.inner.store.manifest(name).await? else { return Ok(None) };
         for entry in manifest.files.values() {

@@ -6,10 +6,11 @@ use blob_store::{BlobStoreExt, Expected, FileEntry, Manifest, ManifestName, Pin}
 use bytes::Bytes;
 use content_id::ContentId;
 use futures::TryStreamExt;
+use hub_client::NoProgress;
 use rs_client::{Attachment, Record};
 use serde::Serialize;
 
-use super::{Manager, Removed};
+use super::{Manager, Removed, space::Wanted};
 use crate::{
     Error, ErrorKind,
     records::{Decoded, ONNX_RUNTIME, RuntimeRecord},
@@ -74,7 +75,7 @@ impl Manager {
             self.fetch_runtime(&manifest_name, attachment).await?;
         }
         let _changing = self.inner.changing.lock().await;
-        let before = self.set_pin(&Pin::new(usage(name), manifest_name.clone(), self.now_seconds())).await?;
+        let before = self.set_pin(Pin::new(usage(name), manifest_name.clone(), self.now_seconds())).await?;
         let before = before.filter(|before| before.manifest != manifest_name);
         let mut removed = Removed::default();
         if let Some(before) = &before {
@@ -113,6 +114,10 @@ impl Manager {
         let what = || format!("the runtime file {} {} was not downloaded", name.model, name.revision);
         let failed = |error: Error| error.about(what());
         if !store.contains(attachment.content).await? {
+            let keep =
+                store.pin(&usage(&name.model)).await?.map(|(pin, _)| pin.manifest).into_iter().collect();
+            let (subject, files) = (usage(&name.model), vec![attachment.content]);
+            self.make_room(&Wanted { subject, files, more: 0, keep }, &NoProgress).await?;
             let body = self.inner.settings.attachment(attachment).await;
             let mut body = body.map_err(|error| failed(error.into()))?;
             let mut stage = store.stage(Expected::from(attachment.content)).await?;

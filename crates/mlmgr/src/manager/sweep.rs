@@ -45,7 +45,7 @@ impl Manager {
                 Err(error) if error.kind() == blob_store::ErrorKind::Conflict => {}
                 Err(error) => match Error::from(error) {
                     error if error.kind() == ErrorKind::NoSpace && removed.files == 0 => {
-                        removed = self.make_room(pin).await?;
+                        removed = self.empty(pin).await?;
                         if removed.files == 0 {
                             return Err(error);
                         }
@@ -59,7 +59,7 @@ impl Manager {
 
     /// Destroys the files that only `pin` uses, while its manifest still names them: it stands for a model that is
     /// not complete from then on.
-    async fn make_room(&self, pin: &Pin) -> Result<Removed, Error> {
+    async fn empty(&self, pin: &Pin) -> Result<Removed, Error> {
         let store = &self.inner.store;
         let mut removed = Removed::default();
         let others = store.pins().await?;

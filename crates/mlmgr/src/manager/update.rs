@@ -4,7 +4,7 @@ use blob_store::{BlobStoreExt, Pin};
 use hub_client::Progress;
 use serde::Serialize;
 
-use super::{InUse, Manager, Removed, SyncSummary, install::same_files};
+use super::{EvictedModel, InUse, Manager, Removed, SyncSummary, install::same_files};
 use crate::{Error, ErrorKind, Query, Selection};
 
 /// What an update did.
@@ -31,6 +31,8 @@ pub struct ModelUpdate {
     pub to: String,
     /// How many bytes were downloaded.
     pub fetched: u64,
+    /// What was evicted to make room for it.
+    pub evicted: Vec<EvictedModel>,
     /// What was removed because nothing uses it any more.
     pub removed: Removed,
     /// Sentences that say how the choice was made.
@@ -91,6 +93,10 @@ impl Manager {
         self.heal().await;
         let mut updates = Vec::new();
         for pin in self.inner.store.pins().await? {
+            // Removed or evicted since the list was read.
+            if self.inner.store.pin(&pin.name).await?.is_none() {
+                continue;
+            }
             let mut update = ModelUpdate::of(&pin);
             let result = match pin.name.strip_prefix("runtime:") {
                 Some(name) => self.follow_runtime(name, &mut update).await,
@@ -217,6 +223,7 @@ impl ModelUpdate {
             from: current.clone(),
             to: current,
             fetched: 0,
+            evicted: Vec::new(),
             removed: Removed::default(),
             why: Vec::new(),
             error: None,
@@ -233,6 +240,7 @@ impl ModelUpdate {
         self.outcome = ModelOutcome::Updated;
         self.to = format!("{}@{}", done.model, done.revision);
         self.fetched = done.fetched.unwrap_or(0);
+        self.evicted = done.evicted;
         self.removed = done.removed;
     }
 }

@@ -3,10 +3,12 @@
 mod bad_input;
 mod damage;
 mod happy;
+mod holds;
 mod records;
 mod replay;
 mod resolve;
 mod rules;
 mod runtimes;
+mod space;
 mod updates;
 mod world;
