@@ -48,11 +48,17 @@ pub(crate) async fn each<I: Send + 'static, T: Send + 'static>(
         let all = move || items.into_iter().map(|item| work(item)).collect::<Result<Vec<T>, Error>>();
         handles.push(runtime.spawn_blocking(all));
     }
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut failed) = (Vec::new(), None);
     for handle in &mut handles {
-        outcomes.append(&mut join(handle).await?);
+        match join(handle).await {
+            Ok(mut some) => outcomes.append(&mut some),
+            // The first error is told when nobody works any more: who hears of it finds nothing that still changes.
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
     }
-    Ok(outcomes)
+    failed.map_or(Ok(outcomes), Err)
 }
 
 /// How many threads are worth using; asking the system takes longer than much of the work.

@@ -122,7 +122,8 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// this is for small ones.
     ///
     /// A backend may wait for everything that was written to its disk, by whomever: the one over a folder does so for
-    /// eight blobs and more, on Linux.
+    /// eight blobs and more, on Linux, where the file system is one that tells of all that failed (ext4, XFS, Btrfs,
+    /// F2FS).
     ///
     /// # Errors
     ///

@@ -5,7 +5,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -14,8 +17,8 @@ use tempfile::TempPath;
 
 use super::{
     Durability,
-    blobs::{confirm, folder_and_name},
-    calls::Barrier,
+    barrier::Barrier,
+    blobs::{clear, confirm, folder_and_name},
     layout::Layout,
 };
 use crate::{
@@ -48,12 +51,20 @@ pub(super) async fn put(layout: Arc<Layout>, contents: Vec<Bytes>) -> Result<Vec
     let missing: Vec<(ContentId, Bytes)> =
         missing.into_iter().filter_map(|id| wanted.remove_entry(&id)).collect();
     if !missing.is_empty() {
-        write(layout, missing).await?;
+        let needed = missing.iter().map(|(id, _)| id.size).sum();
+        let taken = Arc::new(AtomicU64::new(0));
+        let outcome = write(Arc::clone(&layout), missing, Arc::clone(&taken)).await;
+        outcome.map_err(|e| layout.with_numbers(e, Some(needed), taken.load(Ordering::Relaxed)))?;
     }
     Ok(ids)
 }
 
-async fn write(layout: Arc<Layout>, blobs: Vec<(ContentId, Bytes)>) -> Result<(), Error> {
+/// Counts in `taken` the bytes that are written.
+async fn write(
+    layout: Arc<Layout>,
+    blobs: Vec<(ContentId, Bytes)>,
+    taken: Arc<AtomicU64>,
+) -> Result<(), Error> {
     let (begin, count) = (Arc::clone(&layout), blobs.len());
     let (staging, barrier) = run(move || {
         let staging = begin.folder(&[layout::STAGING])?;
@@ -73,6 +84,7 @@ async fn write(layout: Arc<Layout>, blobs: Vec<(ContentId, Bytes)>) -> Result<()
         if each_file {
             stage.sync_file(file.as_file()).map_err(fail)?;
         }
+        taken.fetch_add(id.size, Ordering::Relaxed);
         Ok((id, file.into_temp_path()))
     })
     .await?;
@@ -89,7 +101,9 @@ async fn write(layout: Arc<Layout>, blobs: Vec<(ContentId, Bytes)>) -> Result<()
     each(staged, SHARE, move |(id, file): (ContentId, TempPath)| {
         let (folder, name) = folder_and_name(id.digest);
         let fail = |e| Error::io("publish", format_args!("blob {}", id.digest), e);
-        publish.calls().persist_path(file, &place.join(folder).join(name)).map_err(fail)
+        let path = place.join(folder).join(name);
+        clear(&publish, &path, id.digest)?;
+        publish.calls().persist_path(file, &path).map_err(fail)
     })
     .await?;
     run(move || match &barrier {

@@ -14,9 +14,12 @@ use tempfile::{NamedTempFile, TempPath};
 
 #[cfg(feature = "conformance")]
 use super::faults::{Act, Faults};
-use super::faults::{
-    Call,
-    Call::{Create, Link, List, Look, MakeFolder, Open, Remove, Rename, SyncFile, SyncFolder},
+use super::{
+    barrier::Barrier,
+    faults::{
+        Call,
+        Call::{Create, Link, List, Look, MakeFolder, Open, Remove, Rename, SyncFile, SyncFolder},
+    },
 };
 
 /// Makes the system calls. Without the feature `conformance` it is nothing but these calls.
@@ -209,16 +212,10 @@ impl Calls {
         Ok(())
     }
 
-    /// A way to make everything that is written from now on durable at once, where the system has one.
-    ///
-    /// Linux has: `syncfs`. Before 5.8 it did not report what failed, so there it is not used.
+    /// A way to make everything that is written from now on durable at once, where the system has one; see
+    /// [`Barrier`].
     pub(super) fn barrier(&self, folder: &Path) -> io::Result<Option<Barrier>> {
-        #[cfg(target_os = "linux")]
-        if barrier_reports() {
-            return self.make(Open, || File::open(folder)).map(|folder| Some(Barrier { folder }));
-        }
-        let _ = folder;
-        Ok(None)
+        self.make(Open, || Barrier::before(folder))
     }
 
     /// Makes everything written so far durable, of these `files` the content or of the folders the entries.
@@ -277,35 +274,6 @@ impl Calls {
     pub(super) fn discard(&self, file: NamedTempFile) -> io::Result<bool> {
         gone(self.make(Remove, || file.close()))
     }
-}
-
-/// A file system, to wait for everything written to it.
-#[derive(Debug)]
-pub(super) struct Barrier {
-    #[cfg(target_os = "linux")]
-    folder: File,
-}
-
-impl Barrier {
-    #[cfg(target_os = "linux")]
-    fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(&self.folder)?)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn sync(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Whether this is Linux 5.8 or later.
-#[cfg(target_os = "linux")]
-fn barrier_reports() -> bool {
-    let system = rustix::system::uname();
-    let release = system.release().to_string_lossy();
-    let mut numbers = release.split(|it: char| !it.is_ascii_digit()).map(|it| it.parse::<u32>().unwrap_or(0));
-    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    (5, 8) <= (major, minor)
 }
 
 /// Whether it was there to be moved or removed.

@@ -1,5 +1,6 @@
 //! The backend over a folder of the local file system.
 
+mod barrier;
 mod batch;
 mod begin;
 mod blobs;

@@ -33,6 +33,14 @@ async fn child() {
         let needed = if known { "5242880 bytes are needed, of which" } else { "bytes were taken" };
         assert!(text.contains(needed) && text.ends_with(" bytes are free"), "{text}");
     }
+    let many = vec!["first".into(), large.clone(), "last".into()];
+    let error = store.put_many(many).await.expect_err("one does not fit");
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.contains("5242889 bytes are needed, of which") && text.ends_with(" bytes are free"),
+        "{text}"
+    );
     let staging = std::fs::read_dir(store.dir().join("staging")).expect("a folder");
     assert_eq!(staging.count(), 0, "nothing half-written stays");
     assert_eq!(store.blobs().await.expect("a listing").len(), 1);

@@ -104,6 +104,13 @@ async fn a_folder_in_a_blobs_place_gives_way() {
     assert_eq!((held.len(), held[0].digest, held[0].reason), (1, ids[0].digest, Reason::Damaged));
     store.collect_garbage(&later()).await.expect("it can be collected");
     assert!(store.quarantined().await.expect("a listing").is_empty());
+    // The same for many blobs at once.
+    fs::remove_file(&path).expect("the blob is there");
+    fs::create_dir(&path).expect("a folder");
+    let many: Vec<_> = (1..10).map(|seed| noise(1000 * seed, seed as u64)).collect();
+    store.put_many(many).await.expect("they are fetched again");
+    assert!(is_sound(&store).await);
+    store.collect_garbage(&later()).await.expect("it can be collected");
     // The same for a blob that a killed collector had hidden.
     store.quarantine(ids[1].digest, Reason::Garbage).await.expect("it is there");
     fs::create_dir(blob_path(dir.path(), ids[1])).expect("a folder");

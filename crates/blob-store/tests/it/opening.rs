@@ -3,11 +3,18 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::{PermissionsExt, symlink},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use blob_store::{BlobStore, BlobStoreExt, ErrorKind, FsStore, OpenOptions};
+use blob_store::{
+    BlobStore, BlobStoreExt, ErrorKind, FsOptions, FsStore, OpenOptions,
+    conformance::{Act, Call, Failure, Faults},
+};
 
-use crate::{manifest, noise};
+use crate::{manifest, memory_folder, noise};
 
 /// Damage that changes the size is found by opening, any other by opening verified; nothing else is followed.
 #[tokio::test]
@@ -69,4 +76,31 @@ async fn many_at_once_leave_nothing_behind() {
     let mode = fs::metadata(path).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o333, 0, "{mode:o}");
     assert_eq!(store.confirm(&ids).await.expect("the store can be asked"), []);
+}
+
+/// When one of many blobs cannot be written, the error is told once nobody writes any more: nothing half-written is
+/// left then, and nothing appears afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_among_many_is_told_when_all_are_done() {
+    let contents: Vec<bytes::Bytes> = (0..1000).map(|n| noise(100, 2 * n)).collect();
+    for call in [Call::Create, Call::Rename] {
+        let dir = memory_folder();
+        let made = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&made);
+        let faults =
+            Faults::new(move |it| match it == call && counter.fetch_add(1, Ordering::SeqCst) == 40 {
+                true => Act::Fail(Failure::Io),
+                false => Act::Go,
+            });
+        let store = FsStore::open_with_faults(dir.path(), FsOptions::default(), Arc::new(faults));
+        let store = store.expect("a new store");
+        let error = store.put_many(contents.clone()).await.expect_err("one of them cannot be written");
+        assert_eq!(error.kind(), ErrorKind::Backend, "{error:?}");
+        let (calls, there) = (made.load(Ordering::SeqCst), store.blobs().await.expect("a listing").len());
+        assert_eq!(fs::read_dir(dir.path().join("staging")).expect("a folder").count(), 0, "{call:?}");
+        assert_eq!(there == 0, call == Call::Create, "{there} of those that were given a name stay");
+        store.put_many(contents.clone()).await.expect("the same then succeeds");
+        assert_eq!(store.blobs().await.expect("a listing").len(), contents.len());
+        assert!(40 < calls && calls < contents.len(), "{calls} of {call:?}");
+    }
 }
