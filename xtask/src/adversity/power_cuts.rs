@@ -1,5 +1,5 @@
-//! Power cuts: a store is written to while its disk is cut off, again and again, and each cut disk is checked. Two
-//! deliberate mistakes, no sync of files and no sync of folders, must be found in the same way.
+//! Power cuts: a store is written to while its disk is cut off, again and again, and each cut disk is checked. Deliberate
+//! mistakes, no sync of files and no sync of folders, everywhere or in one place, must be found in the same way.
 
 use std::{
     fs::{self, File},
@@ -21,6 +21,15 @@ use crate::{
 pub(super) const CUTS: u32 = 1000;
 /// Cuts until a mistake must have been found.
 const MISTAKE_CUTS: u32 = 200;
+/// What the writer leaves out, by the names it knows.
+const MISTAKES: [(&str, &str); 6] = [
+    ("all file", "no sync of files"),
+    ("all folder", "no sync of folders"),
+    ("few file", "no sync of files where a few blobs are put at once"),
+    ("few folder", "no sync of folders where a few blobs are put at once"),
+    ("many file", "no wait for the disk before many blobs get their names"),
+    ("many folder", "no wait for the disk after many blobs got their names"),
+];
 /// Cuts of one store, from its first moment on.
 const CUTS_OF_A_STORE: u32 = 5;
 /// Milliseconds of work before a cut, at most.
@@ -96,38 +105,30 @@ pub(super) fn run(cuts: u32) -> Result<(), String> {
         }
     };
     let log = folder.path().join("log");
-    let mistake = |what| many(&rig, &program, &log, MISTAKE_CUTS, Some(what));
-    println!("Two deliberate mistakes first: they must be found.");
-    let files = mistake("file")?;
-    println!("no sync of files: after {} cuts, {} damaged, {} lost", files.cuts, files.damaged, files.lost);
-    let folders = mistake("folder")?;
-    println!(
-        "no sync of folders: after {} cuts, {} damaged, {} lost",
-        folders.cuts, folders.damaged, folders.lost
-    );
+    println!("Deliberate mistakes first: they must be found.");
+    let mut mistakes = Vec::new();
+    for (mistake, what) in MISTAKES {
+        let counts = many(&rig, &program, &log, MISTAKE_CUTS, Some(mistake))?;
+        println!("{what}: after {} cuts, {} damaged, {} lost", counts.cuts, counts.damaged, counts.lost);
+        let caught = if counts.is_sound() { 1e9 } else { f64::from(counts.cuts) };
+        let row = Row::plain(format!("mistake: {what}: cuts until it was found"), caught, "");
+        mistakes.push(row.at_most(f64::from(MISTAKE_CUTS)));
+    }
     println!("{cuts} cuts of the store as it is.");
     let start = Instant::now();
     let counts = many(&rig, &program, &log, cuts, None)?;
     let each = start.elapsed().as_secs_f64() / f64::from(counts.cuts.max(1));
-    let caught = |found: &Counts| if found.is_sound() { f64::INFINITY } else { f64::from(found.cuts) };
-    let found = |what: &str, counts: &Counts| {
-        let name = format!("mistake: no sync of {what}: cuts until it was found");
-        Row::plain(name, caught(counts).min(1e9), "").at_most(f64::from(MISTAKE_CUTS))
-    };
-    finish(
-        "adversity-power-cuts",
-        &[
-            Row::plain("cuts", f64::from(counts.cuts), "").at_least(f64::from(cuts)),
-            Row::plain("time of a cut with its check", each, "s"),
-            Row::plain("acknowledged blobs and documents checked", counts.acknowledged as f64, ""),
-            Row::plain("visible blobs and documents checked", counts.visible as f64, ""),
-            Row::plain("visible and damaged", counts.damaged as f64, "").at_most(0.0),
-            Row::plain("acknowledged and lost", counts.lost as f64, "").at_most(0.0),
-            Row::plain("stores that did not go on working", counts.stuck as f64, "").at_most(0.0),
-            found("files", &files),
-            found("folders", &folders),
-        ],
-    )
+    let mut rows = vec![
+        Row::plain("cuts", f64::from(counts.cuts), "").at_least(f64::from(cuts)),
+        Row::plain("time of a cut with its check", each, "s"),
+        Row::plain("acknowledged blobs and documents checked", counts.acknowledged as f64, ""),
+        Row::plain("visible blobs and documents checked", counts.visible as f64, ""),
+        Row::plain("visible and damaged", counts.damaged as f64, "").at_most(0.0),
+        Row::plain("acknowledged and lost", counts.lost as f64, "").at_most(0.0),
+        Row::plain("stores that did not go on working", counts.stuck as f64, "").at_most(0.0),
+    ];
+    rows.append(&mut mistakes);
+    finish("adversity-power-cuts", &rows)
 }
 
 /// Cuts up to `cuts` times; a mistake only until it is found.
@@ -136,7 +137,11 @@ fn many(rig: &Rig, program: &Path, log: &Path, cuts: u32, mistake: Option<&str>)
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     while counts.cuts < cuts {
         // A name that no store before had: what a mistake has left on the disk is none of the next one's.
-        let store = rig.live().join(format!("store-{}-{}", mistake.unwrap_or("sound"), counts.cuts));
+        let store = rig.live().join(format!(
+            "store-{}-{}",
+            mistake.unwrap_or("sound").replace(' ', "-"),
+            counts.cuts
+        ));
         let output = File::create(log).map_err(|error| format!("no log: {error}"))?;
         let mut command = role(program, "writer");
         command.env("BLOB_STORE_POWER_CUTS_WRITE", &store).stdout(output).stderr(Stdio::null());

@@ -2,8 +2,9 @@
 //! it is told, the store is as before, and the same work then succeeds.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
+    ops::Range,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -12,125 +13,21 @@ use std::{
 };
 
 use blob_store::{
-    BlobStore, BlobStoreExt, Durability, Error, ErrorKind, Expected, FsOptions, FsStore, Manifest,
-    ManifestName, PartStage, Pin, Reason, StageKey, VerifyOptions,
+    BlobStore, BlobStoreExt, Durability, Error, ErrorKind, Expected, FsOptions, FsStore, Manifest, StageKey,
+    VerifyOptions,
     conformance::{Act, Call, Failure, Faults},
 };
 use bytes::Bytes;
 use content_id::ContentId;
 
-use crate::{later, manifest, memory_folder, noise, overwrite};
-
-/// Steps of a program's life; each changes one document at most, and can be done again after it failed.
-const STEPS: usize = 20;
-
-/// The steps in which a stage is taken up.
-const PARTS: std::ops::Range<usize> = 17..19;
+use crate::{
+    later, manifest, memory_folder, noise,
+    steps::{BATCHES, Documents, LIVES, PARTS, documents, step},
+};
 
 /// Bytes of the larger blob: more than a stage gathers before it writes, and few, where that does not matter.
 const LARGE: usize = (1 << 20) + 5;
 const SMALL: usize = 10_000;
-
-/// Bytes of the blob that is fetched in parts.
-const PARTED: usize = 3500;
-
-fn name(revision: &str) -> ManifestName {
-    ManifestName::new("hub.example", "m", revision)
-}
-
-async fn pin(store: &FsStore, pin: &str, revision: &str) -> Result<(), Error> {
-    let version = store.pin(pin).await?.map(|(_, version)| version);
-    store.set_pin(&Pin::new(pin, name(revision), 1), version).await.map(|_| ())
-}
-
-async fn step(store: &FsStore, number: usize, large: &Bytes) -> Result<(), Error> {
-    let (small, large_id) = (ContentId::of(b"small"), ContentId::of(large));
-    match number {
-        0 => store.put_bytes("small".into()).await.map(|_| ()),
-        1 => overwrite(store, &manifest("m", "1", &[small])).await,
-        2 => pin(store, "task:x", "1").await,
-        3 => {
-            let mut stage = store.stage(Expected::default()).await?;
-            for piece in large.chunks(large.len() / 4) {
-                stage.write(large.slice_ref(piece)).await?;
-            }
-            stage.publish().await.map(|_| ())
-        }
-        4 => {
-            let mut stage = store.stage(Expected::default()).await?;
-            stage.write("given up".into()).await?;
-            stage.discard().await
-        }
-        5 => overwrite(store, &manifest("m", "2", &[small, large_id])).await,
-        6 => overwrite(store, &manifest("m", "1", &[large_id])).await,
-        7 => pin(store, "task:x", "2").await,
-        8 => store.remove_manifest(&name("1")).await.map(|_| ()),
-        9 => store.put_bytes("garbage".into()).await.map(|_| ()),
-        10 => store.collect_garbage(&later()).await.map(|_| ()),
-        // What a killed collector leaves of a blob that is in use.
-        11 => store.quarantine(small.digest, Reason::Garbage).await.map(|_| ()),
-        12 => store.collect_garbage(&later()).await.map(|_| ()),
-        13 => {
-            let rotten = store.put_bytes("sound".into()).await?;
-            rot(store.dir(), rotten);
-            Ok(())
-        }
-        14 => {
-            let report = store.verify(&VerifyOptions::default().repair(true)).await?;
-            // What cannot be read is no error of a scrub, but told.
-            if let Some(id) = report.unread.first() {
-                return Err(Error::blob(ErrorKind::Backend, "verify", *id));
-            }
-            report.unreadable.first().map_or(Ok(()), |(key, kind)| Err(Error::new(*kind, "verify", key)))
-        }
-        15 => pin(store, "task:y", "2").await,
-        16 => {
-            store.remove_pin("task:y").await?;
-            store.collect_garbage(&later()).await?;
-            store.read_all(large_id, 1 << 21).await.map(|_| ())
-        }
-        // A stage that is given up half done, and taken up again.
-        17 => parts(store, 2).await.map(|_| ()),
-        18 => parts(store, usize::MAX).await?.publish().await.map(|_| ()),
-        19 => {
-            let id = ContentId::of(&noise(PARTED, 3));
-            overwrite(store, &manifest("m", "3", &[id])).await
-        }
-        _ => unreachable!("there are {STEPS} steps"),
-    }
-}
-
-/// Writes so many of the parts that are missing, the last one first.
-async fn parts(store: &FsStore, most: usize) -> Result<Box<dyn PartStage>, Error> {
-    let content = noise(PARTED, 3);
-    let stage = store.stage_parts(&StageKey::new("source", "v1"), ContentId::of(&content).into()).await?;
-    for range in stage.missing(1000).into_iter().rev().take(most) {
-        let mut part = stage.part(range.clone()).await?;
-        part.write(content.slice(range.start as usize..range.end as usize)).await?;
-        part.finish(None).await?;
-    }
-    Ok(stage)
-}
-
-/// Changes a blob in its place.
-fn rot(dir: &Path, id: ContentId) {
-    let digest = id.digest.to_string();
-    let path = dir.join("blobs/sha256").join(&digest[..2]).join(&digest[2..]);
-    fs::remove_file(&path).expect("it was put");
-    fs::write(path, "rotte").expect("it can be written");
-}
-
-/// The documents that can be seen.
-#[derive(Clone, Debug, PartialEq)]
-struct Documents {
-    manifests: Vec<Manifest>,
-    pins: Vec<Pin>,
-}
-
-async fn documents(store: &FsStore) -> Documents {
-    let manifests = store.manifests().await.expect("all can be read");
-    Documents { manifests, pins: store.pins().await.expect("all can be read") }
-}
 
 /// Which calls fail.
 #[derive(Clone, Copy, Debug)]
@@ -162,8 +59,8 @@ fn faults(plan: Plan, fails: usize) -> (Faults, Arc<Mutex<Vec<Call>>>) {
 }
 
 /// Lives until an error; returns it with the step.
-async fn live(store: &FsStore, large: &Bytes) -> Option<(usize, Error)> {
-    for number in 0..STEPS {
+async fn live(store: &FsStore, life: &Range<usize>, large: &Bytes) -> Option<(usize, Error)> {
+    for number in life.clone() {
         if let Err(error) = step(store, number, large).await {
             return Some((number, error));
         }
@@ -178,15 +75,20 @@ fn sound(dir: &Path) -> FsStore {
 }
 
 /// The documents before each step, and after the last.
-async fn history(large: &Bytes) -> Vec<Documents> {
+async fn history(life: &Range<usize>, large: &Bytes) -> Vec<Documents> {
     let dir = memory_folder();
     let store = sound(dir.path());
     let mut history = vec![documents(&store).await];
-    for number in 0..STEPS {
+    for number in life.clone() {
         step(&store, number, large).await.expect("nothing fails");
         history.push(documents(&store).await);
     }
     history
+}
+
+/// The blobs that a manifest names.
+fn named(manifest: &Manifest) -> impl Iterator<Item = ContentId> {
+    manifest.files.values().map(|file| file.content)
 }
 
 fn files(dir: &Path) -> usize {
@@ -209,22 +111,29 @@ async fn check_sound(store: &FsStore, what: &str) {
 }
 
 async fn fail_every_call(plan: Plan, kind: ErrorKind, large: usize) {
-    let large = noise(large, 1);
-    let history = history(&large).await;
+    for life in LIVES {
+        fail_every_call_of(life, plan, kind, noise(large, 1)).await;
+    }
+}
+
+async fn fail_every_call_of(life: Range<usize>, plan: Plan, kind: ErrorKind, large: Bytes) {
+    let history = history(&life, &large).await;
+    let last = history.last().expect("a life has an end");
+    let blobs: BTreeSet<ContentId> = last.manifests.iter().flat_map(named).collect();
     let mut failed: BTreeMap<String, usize> = BTreeMap::new();
     for fails in 0.. {
         let dir = memory_folder();
         let (faults, log) = faults(plan, fails);
         let folder = dir.path().join("store");
         let outcome = match FsStore::open_with_faults(&folder, FsOptions::default(), Arc::new(faults)) {
-            Ok(store) => live(&store, &large).await,
-            Err(error) => Some((0, error)),
+            Ok(store) => live(&store, &life, &large).await,
+            Err(error) => Some((life.start, error)),
         };
         let log = log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(call) = log.get(fails) else {
             assert!(outcome.is_none(), "nothing failed");
-            assert!(100 < fails, "{fails} calls");
-            println!("{plan:?}: each of {fails} calls failed in turn: {failed:?}");
+            assert!(50 < fails, "{fails} calls");
+            println!("{plan:?}, steps {life:?}: each of {fails} calls failed in turn: {failed:?}");
             return;
         };
         let what = format!("{plan:?}, call {fails}, {call:?}, {outcome:?}");
@@ -236,12 +145,16 @@ async fn fail_every_call(plan: Plan, kind: ErrorKind, large: usize) {
                 // What cannot be read of a stage has to be fetched again, whatever the reason.
                 let refetch = PARTS.contains(number) && error.kind() == ErrorKind::Damaged;
                 assert!(error.kind() == kind || refetch, "{what}: {error:?}");
-                assert!(now == history[*number] || now == history[*number + 1], "{what}: {now:?}");
+                let before = number - life.start;
+                assert!(now == history[before] || now == history[before + 1], "{what}: {now:?}");
+                if BATCHES.contains(number) {
+                    assert_eq!(files(&folder.join("staging")), 0, "{what}: nothing half-written stays");
+                }
             }
             // Only what is tidied by whoever comes next may fail untold; and a stage that cannot be read is begun anew.
             None => {
                 assert!(!is_change(*call) || *call == Call::Remove, "{what}");
-                assert_eq!(now, history[STEPS], "{what}");
+                assert_eq!(now, *last, "{what}");
             }
         }
         if matches!(call, Call::SyncFile) {
@@ -256,12 +169,13 @@ async fn fail_every_call(plan: Plan, kind: ErrorKind, large: usize) {
         assert!(damaged.iter().all(|id| id.digest == ContentId::of(b"sound").digest), "{what}: {damaged:?}");
         sound.verify(&VerifyOptions::default().repair(true)).await.expect("a report");
         check_sound(&sound, &what).await;
-        if let Some((_, error)) = live(&sound, &large).await {
+        if let Some((_, error)) = live(&sound, &life, &large).await {
             panic!("{what}: the same work then succeeds: {error:?}");
         }
-        assert_eq!(documents(&sound).await, history[STEPS], "{what}");
+        assert_eq!(documents(&sound).await, *last, "{what}");
         check_sound(&sound, &what).await;
-        assert_eq!(sound.blobs().await.expect("a listing").len(), 3, "{what}");
+        let there = sound.blobs().await.expect("a listing");
+        assert_eq!(there.iter().map(|blob| blob.id).collect::<BTreeSet<_>>(), blobs, "{what}");
     }
 }
 

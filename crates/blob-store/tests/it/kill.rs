@@ -15,10 +15,10 @@ use std::{
 };
 
 use blob_store::{
-    BlobStore, BlobStoreExt, Durability, Error, ErrorKind, FsOptions, FsStore, ManifestName, Pin, StageKey,
-    conformance::{Act, Faults},
+    BlobStore, BlobStoreExt, Durability, Error, ErrorKind, FsOptions, FsStore, ManifestName, OpenOptions,
+    Pin, StageKey,
+    conformance::{Act, Call, Faults},
 };
-
 use bytes::Bytes;
 use content_id::ContentId;
 
@@ -38,11 +38,6 @@ const REVISIONS: u64 = 5;
 /// Blobs that are published in parts, and others. Most of them are garbage at any time, and needed again soon.
 const PARTED: u64 = 7;
 const OTHERS: u64 = 150;
-
-/// What a kill is about needs no power cut, and without fsync there are more moments to kill at.
-fn options() -> FsOptions {
-    FsOptions::default().durability(Durability::ProcessCrashOnly)
-}
 
 fn tell(what: &str, revision: u64) {
     let mut out = std::io::stdout().lock();
@@ -77,7 +72,22 @@ async fn in_parts(store: &FsStore, content: Bytes) -> Result<ContentId, Error> {
     stage.publish().await.map(|published| published.id)
 }
 
-/// The child: publishes, updates, pins, removes and collects until it is killed, telling what it has done; does
+/// Publishes the blobs of a round: one in parts, one alone, and the others at once, few or so many that the disk is
+/// waited for once for all.
+async fn blobs(store: &FsStore, round: u64) -> Result<Vec<ContentId>, Error> {
+    let other = |number: u64| content(PARTED + (round * 2 + number) % OTHERS);
+    let mut ids = vec![in_parts(store, content(round % PARTED)).await?, store.put_bytes(other(0)).await?];
+    let many = if round.is_multiple_of(4) { 10 } else { 3 };
+    ids.extend(store.put_many((1..many).map(other).collect()).await?);
+    Ok(ids)
+}
+
+/// The revision that is removed, and read, in a round with this one.
+fn gone(revision: u64) -> String {
+    ((revision + 1) % REVISIONS).to_string()
+}
+
+/// The child: publishes, updates, pins, removes, collects and opens until it is killed, telling what it has done; does
 /// nothing when the test binary runs as a whole.
 #[tokio::test]
 async fn child() {
@@ -97,20 +107,15 @@ async fn child() {
     });
     // The name of this test may stand on the line before.
     tell("\nbegun", 0);
-    let store = FsStore::open_with_faults(dir, options(), Arc::new(faults)).expect("a store");
+    // What a kill is about needs no fsync, and without it there are more moments to kill at.
+    let faults = faults.without(Call::SyncFile).without(Call::SyncFolder);
+    let store = FsStore::open_with_faults(dir, FsOptions::default(), Arc::new(faults)).expect("a store");
     for round in u64::from(std::process::id()).. {
         let revision = round % REVISIONS;
         tell("change", revision);
         loop {
             // The collectors have no grace: they may take a blob, or a stage, that is needed a moment later.
-            let mut ids = Vec::new();
-            for blob in 0..3 {
-                ids.extend(match blob {
-                    0 => in_parts(&store, content(round % PARTED)).await,
-                    _ => store.put_bytes(content(PARTED + (round * 2 + blob) % OTHERS)).await,
-                });
-            }
-            if ids.len() == 3
+            if let Ok(ids) = blobs(&store, round).await
                 && overwrite(&store, &manifest(&name, &revision.to_string(), &ids)).await.is_ok()
             {
                 break;
@@ -122,13 +127,17 @@ async fn child() {
             let _ = store.set_pin(&Pin::new("task:shared", pinned, 1), version).await;
         }
         if round % 3 == 2 {
-            let gone = (revision + 1) % REVISIONS;
-            tell("change", gone);
-            let gone = ManifestName::new("hub.example", name.clone(), gone.to_string());
+            tell("change", (revision + 1) % REVISIONS);
+            let gone = ManifestName::new("hub.example", name.clone(), gone(revision));
             let _ = store.remove_manifest(&gone).await;
         }
         if round % 2 == 0 {
             let _ = store.collect_garbage(&later()).await;
+        }
+        // A model of another, which may go at any moment: it opens whole or not at all.
+        let other = ManifestName::new("hub.example", (round % PROCESSES as u64).to_string(), gone(revision));
+        if let Ok(Some(model)) = store.open_model(&other, &OpenOptions::default()).await {
+            assert!(model.files().all(|(_, file)| ContentId::of(&file.bytes) == file.content));
         }
     }
 }
@@ -223,12 +232,9 @@ async fn check(store: &FsStore, certain: &BTreeMap<String, BTreeSet<u64>>, round
     for (name, certain) in certain {
         for revision in certain {
             let name = ManifestName::new("hub.example", name, revision.to_string());
-            let (manifest, _) =
-                store.manifest(&name).await.expect("it can be read").expect("it was acknowledged");
-            for file in manifest.files.values() {
-                let bytes = store.read_all(file.content, 1 << 20).await;
-                bytes.expect("a manifest that was acknowledged is complete");
-            }
+            let model = store.open_model(&name, &OpenOptions::default().verify(true)).await;
+            let model = model.expect("a manifest that was acknowledged is complete");
+            assert!(model.expect("it was acknowledged").files().len() > 2, "round {round}");
         }
     }
     let left = std::fs::read_dir(store.dir().join("staging")).map_or(0, Iterator::count);
@@ -240,7 +246,8 @@ async fn check(store: &FsStore, certain: &BTreeMap<String, BTreeSet<u64>>, round
 #[tokio::test]
 async fn killed_processes_lose_nothing() {
     let dir = memory_folder();
-    let store = FsStore::open_with(dir.path(), options()).expect("a store");
+    let options = FsOptions::default().durability(Durability::ProcessCrashOnly);
+    let store = FsStore::open_with(dir.path(), options).expect("a store");
     let mut certain: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     let mut random = noise(4 * KILLS, 9).into_iter().map(u64::from);
     let mut random = || random.next().expect("enough of it") << 8 | random.next().expect("enough of it");

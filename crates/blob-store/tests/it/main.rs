@@ -20,6 +20,7 @@ mod power_cuts;
 mod races;
 mod reports;
 mod scrub;
+mod steps;
 mod tier;
 mod uses;
 mod versions;

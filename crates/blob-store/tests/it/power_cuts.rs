@@ -5,12 +5,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::Write,
-    path::PathBuf,
-    sync::Arc,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use blob_store::{
-    BlobStore, BlobStoreExt, Durability, Error, FsOptions, FsStore, ManifestName, Pin, StageKey,
+    BlobStore, BlobStoreExt, Durability, Error, FsOptions, FsStore, ManifestName, OpenOptions, Pin, StageKey,
     VerifyOptions,
     conformance::{Act, Call, Faults},
 };
@@ -22,7 +27,7 @@ use crate::{later, manifest, noise, overwrite};
 /// The folder of the store to write to, and to check.
 const WRITE: &str = "BLOB_STORE_POWER_CUTS_WRITE";
 const CHECK: &str = "BLOB_STORE_POWER_CUTS_CHECK";
-/// The sync to leave out, if any: `file` or `folder`.
+/// The sync to leave out, if any, and where: `all`, `few` or `many` (of those put at once), and `file` or `folder`.
 const WITHOUT: &str = "BLOB_STORE_POWER_CUTS_WITHOUT";
 /// What the writer told until after the cut, and how many bytes of it before the cut.
 const LOG: &str = "BLOB_STORE_POWER_CUTS_LOG";
@@ -40,27 +45,88 @@ fn name(number: u64) -> ManifestName {
     ManifestName::new("hub.example", "m", number.to_string())
 }
 
+/// The store, with one mistake or none: as it is used for blobs that are put at once, few or many, and for all else.
+struct Stores {
+    few: FsStore,
+    many: FsStore,
+    other: FsStore,
+}
+
+impl Stores {
+    fn open(dir: &Path) -> Self {
+        let without = std::env::var(WITHOUT).unwrap_or_default();
+        let open = |place: &str| {
+            let (slow, renamed) = (place == "many", AtomicBool::new(false));
+            // The neighbour comes between what got its name and the wait for it.
+            let mut faults = Faults::new(move |call| {
+                if call == Call::Rename {
+                    renamed.store(slow, Ordering::Relaxed);
+                }
+                if call == Call::SyncFolder && renamed.swap(false, Ordering::Relaxed) {
+                    linger();
+                }
+                Act::Go
+            });
+            if let Some((at, what)) = without.split_once(' ')
+                && (at == "all" || at == place)
+            {
+                let sync = if what == "file" { Call::SyncFile } else { Call::SyncFolder };
+                faults = faults.without(sync);
+            }
+            FsStore::open_with_faults(dir, FsOptions::default(), Arc::new(faults)).expect("a store")
+        };
+        Self { few: open("few"), many: open("many"), other: open("other") }
+    }
+}
+
+/// Does nothing to the disk for a moment, so that cuts fall into it.
+#[expect(clippy::disallowed_methods, reason = "the moment of a cut is one by time")]
+fn linger() {
+    thread::sleep(Duration::from_millis(20));
+}
+
+/// Another program on the same disk that syncs a file of its own again and again, and by that has the file system
+/// write down also what nobody has synced yet.
+struct Neighbour {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Neighbour {
+    fn of(dir: &Path) -> Self {
+        let (path, stop) = (dir.with_file_name("neighbour"), Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop);
+        let sync = move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let mut file = fs::File::create(&path).expect("there is space");
+                file.write_all(b"x").and_then(|()| file.sync_all()).expect("there is space");
+            }
+        };
+        Self { stop, thread: Some(thread::spawn(sync)) }
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
 /// Writes until it is killed. Every change has a number higher than all before, which the document holds; it is told
 /// before it is made, and once it is acknowledged.
 #[tokio::test]
 async fn writer() {
     let Some(dir) = std::env::var_os(WRITE) else { return };
-    let without = match std::env::var(WITHOUT).as_deref() {
-        Ok("file") => Some(Call::SyncFile),
-        Ok("folder") => Some(Call::SyncFolder),
-        _ => None,
-    };
-    let faults = Faults::new(|_| Act::Go);
-    let faults = without.into_iter().fold(faults, Faults::without);
     tell(format_args!("\nbegun"));
-    let store = FsStore::open_with_faults(dir, FsOptions::default(), Arc::new(faults)).expect("a store");
+    let stores = Stores::open(Path::new(&dir));
     for number in 1.. {
-        change(&store, number).await.expect("nothing disturbs the writer");
+        change(&stores, number).await.expect("nothing disturbs the writer");
     }
 }
 
 fn content(number: u64, blob: u64) -> Bytes {
-    noise((500 + (number * 7919 + blob * 104_729) % 40_000) as usize, number * 4 + blob)
+    noise((500 + (number * 7919 + blob * 104_729) % 40_000) as usize, number * 32 + 2 * blob)
 }
 
 fn key(number: u64) -> StageKey {
@@ -86,17 +152,24 @@ async fn in_parts(store: &FsStore, number: u64) -> Result<ContentId, Error> {
     Ok(ContentId::of(&content))
 }
 
-async fn change(store: &FsStore, number: u64) -> Result<(), Error> {
+/// Puts further blobs of a change at once: as few as are synced one by one, or so many that the disk is waited for once.
+async fn at_once(stores: &Stores, number: u64) -> Result<Vec<ContentId>, Error> {
+    let _neighbour = (number % 4 < 2).then(|| Neighbour::of(stores.other.dir()));
+    let (store, count) = if number.is_multiple_of(2) { (&stores.few, 3) } else { (&stores.many, 10) };
+    store.put_many((2..2 + count).map(|blob| content(number, blob)).collect()).await
+}
+
+async fn change(stores: &Stores, number: u64) -> Result<(), Error> {
+    let store = &stores.other;
     let which = number / 2 % NAMES;
-    let mut ids = Vec::new();
-    for blob in 0..3 {
-        let id = match blob {
-            0 => in_parts(store, number).await?,
-            _ => store.put_bytes(content(number, blob)).await?,
-        };
-        tell(format_args!("blob {} {}", id.digest, id.size));
-        ids.push(id);
-    }
+    let told = |id: ContentId| tell(format_args!("blob {} {}", id.digest, id.size));
+    let mut ids = vec![in_parts(store, number).await?];
+    ids.iter().copied().for_each(told);
+    ids.push(store.put_bytes(content(number, 1)).await?);
+    ids[1..].iter().copied().for_each(told);
+    ids.extend(at_once(stores, number).await?);
+    ids[2..].iter().copied().for_each(told);
+    linger();
     let mut content = manifest("m", &which.to_string(), &ids);
     content.used = number;
     tell(format_args!("begin m{which} {number} there"));
@@ -244,6 +317,9 @@ async fn look(
         // What cannot be read was counted above.
         if let Ok(found) = store.manifest(&name(number)).await {
             visible += u64::from(found.is_some());
+            // Its blobs were looked at above; here they are mapped.
+            let opened = store.open_model(&name(number), &OpenOptions::default().verify(true)).await;
+            damaged.extend(opened.err().map(|error| format!("m{number} does not open: {error:?}")));
             let (key, seen) = (format!("m{number}"), found.map(|(manifest, _)| manifest.used));
             if acknowledged.is_lost(later, &key, seen) {
                 lost.push(format!("{key}, seen {seen:?}, done {:?}", acknowledged.done.get(&key)));
