@@ -38,5 +38,9 @@ pub use hub::{FileRef, Hub, HubKind, InvalidHubError, ParseHubKindError, ParseUr
 pub use names::{
     Clash, ClashKind, ModelId, NameKind, NameProblem, ParseNameError, RepoPath, Revision, Task, find_clashes,
 };
-pub use needed::{FileRequest, MissingFileError, NeededFile, default_model, needed_files};
+pub use needed::{
+    Backend, ExternalData, FileChoice, FileRequest, Inventory, MissingFileError, ModelClass, ModelConfig,
+    NeededFile, ParseBackendError, ReadFileError, choose_files, default_model, needed_files,
+    static_embeddings_file,
+};
 pub use url_rules::{ParsePrefixError, Rejection, UrlPrefix, UrlRules, Verdict};

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{Dtype, FileKind, RepoPath, Task, WeightsFormat, needed::FileRequest};
+use super::{FileRequest, Inventory};
+use crate::{Dtype, FileKind, RepoPath, Task, WeightsFormat};
 
 /// How many of the hub's files an error names.
 const SHOWN: usize = 12;
@@ -27,21 +28,27 @@ enum Missing {
 }
 
 impl MissingFileError {
-    pub(super) fn not_listed(file: RepoPath, request: &FileRequest, listing: Option<&[RepoPath]>) -> Self {
+    pub(super) fn not_listed(
+        file: RepoPath,
+        request: &FileRequest,
+        dtype: Option<Dtype>,
+        known: &Inventory,
+    ) -> Self {
         let is_onnx = |path: &&RepoPath| {
             matches!(FileKind::of(path), FileKind::Weights { format: WeightsFormat::Onnx, .. })
         };
-        let present = listing.unwrap_or_default().iter().filter(is_onnx).cloned().collect();
-        Self { missing: Missing::File(file), task: request.task.clone(), dtype: request.dtype, present }
+        let present = known.files().filter(is_onnx).cloned().collect();
+        Self { missing: Missing::File(file), task: request.task.clone(), dtype, present }
     }
 
     pub(super) fn not_chosen(
         sort: &'static str,
         request: &FileRequest,
-        present: Option<Vec<RepoPath>>,
+        listed: bool,
+        present: Vec<&RepoPath>,
     ) -> Self {
-        let missing = Missing::Choice { sort, listed: present.is_some() };
-        let present = present.unwrap_or_default();
+        let missing = Missing::Choice { sort, listed };
+        let present = present.into_iter().cloned().collect();
         Self { missing, task: request.task.clone(), dtype: request.dtype, present }
     }
 
@@ -69,7 +76,7 @@ impl MissingFileError {
     }
 
     fn is_graph(&self) -> bool {
-        self.file().is_some_and(|file| FileKind::of(file).is_weights())
+        self.file().is_some_and(|file| matches!(FileKind::of(file), FileKind::Weights { .. }))
     }
 }
 

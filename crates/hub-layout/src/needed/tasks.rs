@@ -1,5 +1,6 @@
 //! What each task needs, and the model it takes when none is named.
 
+use super::class::Bases;
 use crate::{ModelId, Task};
 
 /// How a task's model is kept.
@@ -19,7 +20,7 @@ pub(super) enum Family {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Graphs {
     /// Sets of base names, the usual one first; any one set will do.
-    pub(super) bases: &'static [&'static [&'static str]],
+    pub(super) bases: &'static [Bases],
     /// Whether there is a tokenizer (`Some`), and whether it is required.
     pub(super) tokenizer: Option<bool>,
     /// Whether there is an image or audio processor (`Some`), and whether it is required.
@@ -28,11 +29,11 @@ pub(super) struct Graphs {
     pub(super) generates: bool,
 }
 
-const ONE: &[&[&str]] = &[&["model"]];
-const DECODER: &[&[&str]] = &[&["model"], &["decoder_model_merged"], &["decoder_model"]];
-const ENCODER_DECODER: &[&[&str]] =
+const ONE: &[Bases] = &[&["model"]];
+const DECODER: &[Bases] = &[&["model"], &["decoder_model_merged"], &["decoder_model"]];
+const ENCODER_DECODER: &[Bases] =
     &[&["encoder_model", "decoder_model_merged"], &["encoder_model", "decoder_model"]];
-const SPEECH: &[&[&str]] =
+const SPEECH: &[Bases] =
     &[&["encoder_model", "decoder_model_merged"], &["encoder_model", "decoder_model"], &["model"]];
 
 impl Family {

@@ -1,5 +1,7 @@
 //! Integration tests of the hub's layout.
 
+mod choosing;
+mod configs;
 mod hubs;
 mod kinds;
 mod names;

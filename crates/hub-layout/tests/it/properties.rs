@@ -3,14 +3,17 @@
 use std::fmt::Display;
 
 use hub_layout::{
-    ClashKind, Dtype, FileKind, FileRequest, Hub, HubKind, ModelId, NameProblem, RepoPath, Revision, Task,
-    UrlPrefix, UrlRules, find_clashes, needed_files,
+    ClashKind, Dtype, FileKind, FileRequest, Hub, HubKind, Inventory, ModelClass, ModelConfig, ModelId,
+    NameProblem, RepoPath, Revision, Task, UrlPrefix, UrlRules, find_clashes, needed_files,
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::strategies::{file, hub, path, text};
+use crate::{
+    choosing::{asked, paths},
+    strategies::{file, hub, path, text},
+};
 
 /// What parses, prints and serialises as the text it came from.
 fn keeps_its_text<T>(text: &str) -> Result<(), TestCaseError>
@@ -162,6 +165,65 @@ proptest! {
         }
         listing.extend(more);
         prop_assert!(before.is_err() || needed_files(&request, Some(&listing)).is_ok());
+    }
+
+    #[test]
+    fn asking_ends_where_a_listing_ends(
+        listing in prop::collection::vec(listed(), 0..24),
+        task in prop::sample::select(&["ner", "translation", "automatic-speech-recognition", "something-new"][..]),
+        dtype in prop::option::of(prop::sample::select(Dtype::ALL)),
+        class in prop::option::of(prop::sample::select(&[ModelClass::Seq2Seq, ModelClass::DecoderOnly][..])),
+        named in prop::option::weighted(0.2, listed()),
+        config in prop::option::weighted(0.2, Just(r#"{"transformers.js_config":{"use_external_data_format":1}}"#)),
+        always in prop::option::weighted(0.8, Just("config.json tokenizer.json preprocessor_config.json")),
+    ) {
+        let mut listing = listing;
+        listing.extend(always.map(paths).unwrap_or_default());
+        // Chunks behind a gap are found in a listing only.
+        listing.retain(|path| !path.as_str().ends_with("_data_2"));
+        let whole = listing.clone();
+        listing.retain(|path| path.as_str().strip_suffix("_1").is_none_or(|first| whole.iter().any(|path| path.as_str() == first)));
+        // An index of no shards is refused where it is read, and one that is a shard itself is none.
+        let has_shards = listing.iter().any(|path| path.as_str().ends_with("-of-00002.safetensors"));
+        let may_be_read = |path: &RepoPath| has_shards && path.as_str() == "model.safetensors.index.json";
+        let named = named.filter(|path| !path.as_str().ends_with(".index.json") || may_be_read(path));
+        let mut request = FileRequest::new(task.parse().expect("a constant task is valid"));
+        (request.dtype, request.class, request.model_file) = (dtype, class, named);
+        if let Some(config) = config {
+            request = request.with_config(&ModelConfig::from_json(config.as_bytes()).expect("valid JSON"));
+        }
+        let listed = needed_files(&request, Some(&listing));
+        match asked(&request, &listing) {
+            Ok((files, rounds)) => {
+                prop_assert!(rounds.len() <= 12, "{} rounds", rounds.len());
+                prop_assert_eq!(Ok(files), listed);
+            }
+            // If several are missing, each may be the first to be noticed.
+            Err(error) => {
+                prop_assert!(listed.is_err());
+                prop_assert!(error.file().is_some_and(|file| !listing.contains(file)), "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn configurations_and_indexes_are_read_or_refused(
+        bytes in prop::collection::vec(any::<u8>(), 0..64),
+        text in "[{}\\[\\]\":,a0-9._/]{0,48}",
+        chunks in any::<i64>(),
+        shard in text(),
+    ) {
+        let _ = ModelConfig::from_json(&bytes);
+        let _ = ModelConfig::from_json(text.as_bytes());
+        let json = serde_json::json!({"transformers.js_config": {"use_external_data_format": {"model": chunks}}});
+        let read = ModelConfig::from_json(json.to_string().as_bytes());
+        prop_assert_eq!(read.is_ok(), chunks <= 100);
+        let index: RepoPath = "a/model.safetensors.index.json".parse().expect("a constant path is valid");
+        let mut known = Inventory::default();
+        let _ = known.note_index(index.clone(), &bytes);
+        let json = serde_json::json!({"weight_map": {"x": shard}}).to_string();
+        let safe = format!("a/{shard}").parse::<RepoPath>().is_ok();
+        prop_assert_eq!(known.note_index(index, json.as_bytes()).is_ok(), safe);
     }
 
     #[test]
