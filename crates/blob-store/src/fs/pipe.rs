@@ -12,6 +12,9 @@ use crate::{Error, blocking::join};
 /// Bytes gathered before they go to blocking threads: enough to make their start-up cost vanish.
 const BATCH: usize = 1 << 20;
 
+/// Bytes gathered while those threads are busy, before they are waited for.
+const BACKLOG: usize = 2 * BATCH;
+
 /// Bytes after which the disk is set to work while more is written, so that the sync at the end is a short one.
 const SYNC: u64 = 32 << 20;
 
@@ -102,7 +105,7 @@ impl<G: Guard> Pipe<G> {
     pub(super) async fn push(&mut self, piece: Bytes) -> Result<(), Error> {
         self.pending_bytes += piece.len();
         self.pending.push(piece);
-        if self.pending_bytes < BATCH {
+        if self.pending_bytes < BATCH || (self.is_busy() && self.pending_bytes < BACKLOG) {
             return Ok(());
         }
         self.settle().await?;
@@ -144,6 +147,11 @@ impl<G: Guard> Pipe<G> {
             hashers: self.hashing.drain(..).filter_map(Lane::idle).collect(),
             subject: Arc::clone(&self.subject),
         })
+    }
+
+    fn is_busy(&self) -> bool {
+        let hashes = |lane: &Lane| matches!(lane, Lane::Busy(handle) if !handle.is_finished());
+        self.writing.as_ref().is_some_and(|handle| !handle.is_finished()) || self.hashing.iter().any(hashes)
     }
 
     /// Waits for the batch that is under way, if any. May be dropped at any point.
