@@ -83,8 +83,7 @@ impl HubClient {
                     .collect()
             }
             None => {
-                let candidates = needed_files(&wanted.request, None).map_err(missing)?;
-                let probed = self.probe(wanted, candidates).await?;
+                let probed = self.probe(wanted).await?;
                 probed.into_iter().map(|(file, head)| Known { file, head, git: None }).collect::<Vec<_>>()
             }
         };
@@ -218,7 +217,7 @@ pub(crate) fn name(plan: &Plan) -> ManifestName {
     ManifestName::new(plan.hub.clone(), plan.model.to_string(), plan.revision.to_string())
 }
 
-fn missing(error: hub_layout::MissingFileError) -> Error {
+pub(crate) fn missing(error: hub_layout::MissingFileError) -> Error {
     let missing = Error::new(ErrorKind::MissingFile, error.to_string());
     match error.file() {
         Some(path) => missing.at(path),

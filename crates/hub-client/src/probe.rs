@@ -1,12 +1,17 @@
 //! Asks for the heads of files, where a hub has no listing.
 
+use std::collections::BTreeMap;
+
 use content_id::Digest;
 use futures::{StreamExt, TryStreamExt};
-use hub_layout::{NeededFile, Revision};
+use hub_layout::{FileChoice, Inventory, NeededFile, RepoPath, Revision, choose_files};
 use transport::{Request, Response};
 use url::Url;
 
-use crate::{Error, ErrorKind, HubClient, Wanted, client::success, listing::is_html, listing::protocol};
+use crate::{
+    Error, ErrorKind, HubClient, Wanted, client::success, listing::is_html, listing::protocol,
+    planning::missing,
+};
 
 /// What the head of a file says.
 #[derive(Debug)]
@@ -17,37 +22,69 @@ pub(crate) struct Head {
 }
 
 impl HubClient {
-    /// Finds out which of the candidates are there. One request each.
+    /// Finds out which files are needed, and what the hub says of them. One request for each file that is asked for,
+    /// in rounds: most models need one, those with another number format or with more chunks of weights a few.
     ///
-    /// A required file that is not there is an error; an optional one is left out, also if the hub refuses to say:
-    /// storage that hides what it lacks answers so.
-    pub(crate) async fn probe(
-        &self,
-        wanted: &Wanted,
-        candidates: Vec<NeededFile>,
-    ) -> Result<Vec<(NeededFile, Head)>, Error> {
-        let revision = &wanted.revision;
-        let probes = candidates.into_iter().map(async |file| {
-            let head = self.head(wanted, revision, &file).await.map_err(|error| error.at(&file.path))?;
-            Ok::<_, Error>((file, head))
-        });
-        let probed: Vec<_> =
-            futures::stream::iter(probes).buffered(self.limits.parallel.max(1)).try_collect().await?;
-        if !probed.is_empty() && probed.iter().all(|(_, head)| head.is_none()) {
-            return Err(Error::new(ErrorKind::NotFound, "it has none of the files that are needed"));
-        }
-        let mut found = Vec::new();
-        for (file, head) in probed {
-            match head {
-                Some(head) => found.push((file, head)),
-                None if file.required => {
-                    let detail = format!("{}: {}", file.path, file.reason);
-                    return Err(Error::new(ErrorKind::MissingFile, detail).at(&file.path));
+    /// An optional file that is not there is left out, also if the hub refuses to say: storage that hides what it
+    /// lacks answers so.
+    pub(crate) async fn probe(&self, wanted: &Wanted) -> Result<Vec<(NeededFile, Head)>, Error> {
+        let mut known = Inventory::default();
+        let mut heads = BTreeMap::new();
+        loop {
+            match choose_files(&wanted.request, &known).map_err(missing)? {
+                FileChoice::Ready(files) => {
+                    let with_head = |file: NeededFile| heads.remove(&file.path).map(|head| (file, head));
+                    return Ok(files.into_iter().filter_map(with_head).collect());
                 }
-                None => {}
+                FileChoice::Ask(files) => {
+                    let is_first = heads.is_empty();
+                    for (path, head) in self.heads(wanted, files).await? {
+                        known.note(path.clone(), head.is_some());
+                        heads.extend(head.map(|head| (path, head)));
+                    }
+                    if is_first && heads.is_empty() {
+                        return Err(Error::new(
+                            ErrorKind::NotFound,
+                            "it has none of the files that are needed",
+                        ));
+                    }
+                }
+                FileChoice::Read(files) => {
+                    for file in files {
+                        self.read_index(wanted, &mut known, &file.path)
+                            .await
+                            .map_err(|error| error.at(&file.path))?;
+                    }
+                }
+                _ => return Err(protocol("it is not known how to find out which files are needed")),
             }
         }
-        Ok(found)
+    }
+
+    async fn heads(
+        &self,
+        wanted: &Wanted,
+        files: Vec<NeededFile>,
+    ) -> Result<Vec<(RepoPath, Option<Head>)>, Error> {
+        let probes = files.into_iter().map(async |file| {
+            let head = self.head(wanted, &wanted.revision, &file).await;
+            head.map_err(|error| error.at(&file.path)).map(|head| (file.path, head))
+        });
+        futures::stream::iter(probes).buffered(self.limits.parallel.max(1)).try_collect().await
+    }
+
+    /// Reads which shards an index names.
+    async fn read_index(
+        &self,
+        wanted: &Wanted,
+        known: &mut Inventory,
+        index: &RepoPath,
+    ) -> Result<(), Error> {
+        let url = self.hub.file_url(&wanted.model, &wanted.revision, index);
+        let response = success(self.send(Request::get(url, self.limits.page_bytes)).await?)?;
+        let bytes = response.bytes().await.map_err(Error::body)?;
+        let noted = known.note_index(index.clone(), &bytes);
+        noted.map_err(|error| protocol("the index of shards cannot be used").with_source(error))
     }
 
     async fn head(

@@ -2,7 +2,7 @@
 
 use content_id::ContentId;
 use hub_client::{ErrorKind, NoProgress, Trust};
-use hub_layout::{FileRequest, Hub};
+use hub_layout::{Backend, FileRequest, Hub};
 use testkit::http::{Fault, FaultKind, Reply};
 use transport::Offline;
 
@@ -33,6 +33,52 @@ async fn what_the_hub_lacks_is_named() {
         assert_eq!(error.kind(), ErrorKind::MissingFile, "{error}");
         assert!(error.to_string().contains("onnx/none.onnx"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn without_a_listing_all_chunks_and_another_number_format_are_found() {
+    let bench = Bench::mozilla();
+    let mut there: Vec<_> = files().into_iter().filter(|(path, _)| *path != WEIGHTS).collect();
+    for chunk in ["onnx/model.onnx_data", "onnx/model.onnx_data_1", "onnx/model.onnx_data_2"] {
+        there.push((chunk, chunk.as_bytes().to_vec()));
+    }
+    bench.hub.add_model(MODEL, "v2", there.clone());
+    let plan = bench.client.plan(&*bench.store, &wanted("v2")).await.expect("all is there");
+    let mut planned: Vec<&str> = plan.files.iter().map(|file| file.path.as_str()).collect();
+    planned.sort_unstable();
+    let mut all: Vec<&str> =
+        there.iter().map(|(path, _)| *path).filter(|path| !path.ends_with(".bin")).collect();
+    all.sort_unstable();
+    assert_eq!(planned, all);
+    let reason =
+        |path| plan.files.iter().find(|file| file.path.as_str() == path).map(|file| file.reason.as_str());
+    assert!(reason("onnx/model.onnx").is_some_and(|reason| reason.ends_with("fp32 is the nearest it has")));
+}
+
+#[tokio::test]
+async fn an_index_of_shards_is_read_where_nothing_is_listed() {
+    let bench = Bench::mozilla();
+    let index = br#"{"weight_map":{"a":"s1.safetensors","b":"s2.safetensors"}}"#;
+    let mut there = files();
+    there.push(("model.safetensors.index.json", index.to_vec()));
+    there.extend(["s1.safetensors", "s2.safetensors"].map(|shard| (shard, vec![1; 10])));
+    bench.hub.add_model(MODEL, "v2", there);
+    let mut wanted = wanted("v2");
+    wanted.request = wanted.request.with_backend(Backend::Candle);
+    let plan = bench.client.plan(&*bench.store, &wanted).await.expect("all is there");
+    for path in ["s1.safetensors", "s2.safetensors", "model.safetensors.index.json"] {
+        assert!(plan.files.iter().any(|file| file.path.as_str() == path), "{path}");
+    }
+    assert!(plan.files.iter().all(|file| !file.path.as_str().ends_with(".onnx")));
+
+    bench.hub.add_model(
+        MODEL,
+        "v3",
+        [("config.json", &b"{}"[..]), ("tokenizer.json", b"{}"), ("model.safetensors.index.json", b"{")],
+    );
+    wanted.revision = "v3".parse().expect("it is a revision");
+    let error = bench.client.plan(&*bench.store, &wanted).await.expect_err("the index is broken");
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
 }
 
 #[tokio::test]
