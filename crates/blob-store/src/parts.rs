@@ -169,7 +169,8 @@ pub trait PartWriter: fmt::Debug + Send {
 pub struct Published {
     /// The blob.
     pub id: ContentId,
-    /// The digests of its parts, if they were of one size.
+    /// The digests of its parts, if they were of one size and it was made of them here: nothing is known of those of a
+    /// blob that another process published at the same time.
     pub parts: Option<PartHashes>,
 }
 

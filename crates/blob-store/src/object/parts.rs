@@ -88,16 +88,16 @@ impl ObjectPartStage {
         lock(&self.state)
     }
 
-    /// Whether the blob is there: then somebody else has published it, and used up the parts.
+    /// Whether the blob is there: then somebody else has published it, and used up the parts. Those that are known here
+    /// say nothing of it: some are missing, or are not what they were.
     async fn published_by_another(&self) -> Result<Option<Published>, Error> {
         let Expected { digest: Some(digest), size: Some(size) } = self.expected else { return Ok(None) };
         let id = ContentId::new(digest, size);
         if !blobs::contains(&self.store.objects, id).await? {
             return Ok(None);
         }
-        let published = Published::new(id, PartHashes::of(&self.parts()));
         self.clear().await;
-        Ok(Some(published))
+        Ok(Some(Published::new(id, None)))
     }
 
     /// Removes all parts, also those of others, who find the blob; what is left goes with the next collection.

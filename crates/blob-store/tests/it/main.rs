@@ -20,6 +20,7 @@ mod power_cuts;
 mod races;
 mod reports;
 mod scrub;
+mod stage_model;
 mod steps;
 mod tier;
 mod uses;
