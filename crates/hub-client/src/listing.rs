@@ -109,15 +109,7 @@ impl HubClient {
 
     /// Asks which commit a revision stands for.
     async fn commit_of(&self, model: &ModelId, revision: &Revision) -> Result<Option<Revision>, Error> {
-        // Beside the listing: `.../tree/{revision}` and `.../revision/{revision}`.
-        let Some(mut url) = self.hub.listing_url(model, revision) else { return Ok(None) };
-        url.set_query(None);
-        let Some(path) =
-            url.path().rsplit_once("/tree/").map(|(model, revision)| format!("{model}/revision/{revision}"))
-        else {
-            return Ok(None);
-        };
-        url.set_path(&path);
+        let Some(url) = self.hub.revision_url(model, revision) else { return Ok(None) };
         let body = self.page(url).await?.bytes().await.map_err(Error::body)?;
         let info: ModelInfo = serde_json::from_slice(&body)
             .map_err(|error| protocol("the description of the model cannot be read").with_source(error))?;

@@ -218,18 +218,30 @@ impl Hub {
         parse::file_url(self, url)
     }
 
+    /// Returns the URL that says which commit a revision stands for, if the layout has one.
+    ///
+    /// Only Hugging Face's has: `{root}/api/models/{model}/revision/{revision}`.
+    pub fn revision_url(&self, model: &ModelId, revision: &Revision) -> Option<Url> {
+        self.api_url(model, "revision", revision)
+    }
+
     /// Returns the URL that lists all files of a revision, if the layout has one.
     ///
     /// Only Hugging Face's has: `{root}/api/models/{model}/tree/{revision}?recursive=true`, in pages that are
     /// linked by the `Link` header.
     pub fn listing_url(&self, model: &ModelId, revision: &Revision) -> Option<Url> {
+        let mut url = self.api_url(model, "tree", revision)?;
+        url.set_query(Some("recursive=true"));
+        Some(url)
+    }
+
+    fn api_url(&self, model: &ModelId, what: &str, revision: &Revision) -> Option<Url> {
         if self.kind != HubKind::HuggingFace {
             return None;
         }
         let revision = utf8_percent_encode(revision.as_str(), SEGMENT);
         let mut url = self.root.clone();
-        url.set_path(&format!("{}api/models/{model}/tree/{revision}", self.root.path()));
-        url.set_query(Some("recursive=true"));
+        url.set_path(&format!("{}api/models/{model}/{what}/{revision}", self.root.path()));
         Some(url)
     }
 }

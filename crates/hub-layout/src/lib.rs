@@ -4,6 +4,15 @@
 //! Everything that comes from outside is parsed once into a type with private fields ([`ModelId`],
 //! [`Revision`], [`RepoPath`], [`Task`]) that is safe in a URL and as a file name on every platform.
 //!
+//! | question | answer |
+//! |---|---|
+//! | where is a file, and which file is there? | [`Hub::file_url`], [`Hub::parse_file_url`] |
+//! | which files does a task need? | [`needed_files`] with a listing, [`choose_files`] also without |
+//! | what is a file? | [`FileKind::of`] |
+//! | may a URL be fetched? | [`UrlRules::verdict`] |
+//! | can these files lie beside each other everywhere? | [`find_clashes`] |
+//! | would Firefox accept this name? | [`Grammar`] |
+//!
 //! ```
 //! use hub_layout::{FileRequest, Hub, needed_files};
 //!
@@ -27,6 +36,7 @@
 
 mod dtype;
 mod file_kind;
+mod grammar;
 mod hub;
 mod names;
 mod needed;
@@ -34,6 +44,7 @@ mod url_rules;
 
 pub use dtype::{Dtype, ParseDtypeError};
 pub use file_kind::{FileKind, WeightsFormat};
+pub use grammar::{Grammar, GrammarError, GrammarField};
 pub use hub::{FileRef, Hub, HubKind, InvalidHubError, ParseHubKindError, ParseUrlError, UrlProblem};
 pub use names::{
     Clash, ClashKind, ModelId, NameKind, NameProblem, ParseNameError, RepoPath, Revision, Task, find_clashes,

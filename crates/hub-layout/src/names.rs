@@ -14,6 +14,7 @@ pub use clash::{Clash, ClashKind, find_clashes};
 pub use model_id::ModelId;
 pub use repo_path::RepoPath;
 pub use revision::Revision;
+pub(crate) use revision::is_release;
 pub use task::Task;
 
 /// How much of a rejected text an error keeps, in characters.

@@ -175,8 +175,9 @@ fn denies(rule: &UrlPrefix, url: &Url) -> bool {
         && host_without_dot(&rule.url) == host_without_dot(url)
         && (any_port || rule.url.port_or_known_default() == url.port_or_known_default());
     let covers = |read: fn(&Url) -> Vec<String>| {
-        let prefix = read(&rule.url).join("/");
-        read(url).join("/").starts_with(&prefix)
+        let (prefix, path) = (read(&rule.url).join("/"), read(url).join("/"));
+        // A folder is covered itself, as an allow rule covers it.
+        path.starts_with(&prefix) || prefix.strip_suffix('/') == Some(&*path)
     };
     same_origin && (covers(as_written) || covers(as_opened))
 }

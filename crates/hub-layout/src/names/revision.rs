@@ -69,6 +69,22 @@ fn is_version(text: &str) -> bool {
     matches!(word, "alpha" | "beta" | "pre" | "post" | "rc") && parts.all(is_number)
 }
 
+/// As Firefox's options have it: `[v]N[.N[.N]]`, then nothing, or `-` or `.` with `alpha`, `beta`, `pre`, `post` or
+/// `rc` and digits.
+pub(crate) fn is_release(text: &str) -> bool {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_suffix = |part: &str| {
+        let word = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        matches!(word, "alpha" | "beta" | "pre" | "post" | "rc")
+    };
+    let numbers = match text.rsplit_once(['.', '-']) {
+        Some((numbers, suffix)) if is_suffix(suffix) => numbers,
+        _ => text,
+    };
+    numbers.split('.').count() <= 3 && numbers.split('.').all(is_number)
+}
+
 /// Firefox's default, and git's: the branch `main`.
 impl Default for Revision {
     fn default() -> Self {

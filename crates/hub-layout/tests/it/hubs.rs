@@ -152,6 +152,13 @@ fn listings() {
         Some("http://[::1]:9/p/api/models/gpt2/tree/main?recursive=true")
     );
     assert_eq!(list(&Hub::mozilla(), "a/b", "main"), None);
+    let file = file("gpt2", "refs/pr/1", "x");
+    let revision = |hub: &Hub| hub.revision_url(&file.model, &file.revision).map(String::from);
+    assert_eq!(
+        revision(&hub(HubKind::HuggingFace, "http://[::1]:9/p")).as_deref(),
+        Some("http://[::1]:9/p/api/models/gpt2/revision/refs%2Fpr%2F1")
+    );
+    assert_eq!(revision(&Hub::mozilla()), None);
 }
 
 #[test]

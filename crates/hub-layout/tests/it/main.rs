@@ -2,6 +2,7 @@
 
 mod choosing;
 mod configs;
+mod grammars;
 mod hubs;
 mod kinds;
 mod names;

@@ -53,6 +53,7 @@ fn a_deny_rule_comes_first_and_errs_to_refusing() {
     let rules = rules(&["https://hub.example/"], &["https://hub.example/evil/", "https://hub.example/bad-"]);
     for (url, expected) in [
         ("https://hub.example/good/x", None),
+        ("https://hub.example/evil", DENIED),
         ("https://hub.example/evil/x", DENIED),
         ("https://hub.example/EVIL/x", DENIED),
         ("https://hub.example/%65vil/x", DENIED),
