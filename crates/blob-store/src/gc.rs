@@ -34,6 +34,9 @@ pub struct GcOptions {
     pub now: SystemTime,
     /// What was written within this time is kept: it may belong to a download that is still going on. One hour.
     pub grace: Duration,
+    /// How long stages are kept that nobody has, if that is longer than `grace`: an interrupted download can be resumed
+    /// for so long. Zero.
+    pub stage_grace: Duration,
     /// Only tells what would be done. Off.
     pub dry_run: bool,
     /// Whether a manifest that no pin names keeps its blobs; otherwise it is removed with them. On.
@@ -68,7 +71,8 @@ pub struct GcReport {
 impl GcOptions {
     /// Collects at `now`, with the defaults.
     pub const fn new(now: SystemTime) -> Self {
-        Self { now, grace: Duration::from_secs(3600), dry_run: false, keep_unpinned_manifests: true }
+        let (grace, stage_grace) = (Duration::from_secs(3600), Duration::ZERO);
+        Self { now, grace, stage_grace, dry_run: false, keep_unpinned_manifests: true }
     }
 
     /// Sets the grace period. With zero, downloads that are under way lose what they have written and fail; what a
@@ -76,6 +80,12 @@ impl GcOptions {
     #[must_use]
     pub const fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
+    }
+
+    /// Sets how long stages are kept at least that nobody has.
+    #[must_use]
+    pub const fn stage_grace(self, grace: Duration) -> Self {
+        Self { stage_grace: grace, ..self }
     }
 
     /// Sets whether to change nothing.
@@ -93,6 +103,11 @@ impl GcOptions {
     /// What is older than this may go.
     fn cutoff(&self) -> SystemTime {
         self.now.checked_sub(self.grace).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// Stages that are older than this may go.
+    fn stage_cutoff(&self) -> SystemTime {
+        self.now.checked_sub(self.grace.max(self.stage_grace)).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }
 
@@ -169,7 +184,7 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
     report.bytes_freed = settled.destroyed.iter().map(|held| held.size).sum();
     report.restored = settled.restored;
     report.removed = victims.into_iter().filter(|id| !settled.live.contains(&id.digest)).collect();
-    report.stages_removed = store.remove_stages(options.cutoff()).await?;
+    report.stages_removed = store.remove_stages(options.stage_cutoff()).await?;
     Ok(report)
 }
 
@@ -179,7 +194,7 @@ async fn stale_stages<S: BlobStore + ?Sized>(
     options: &GcOptions,
 ) -> Result<Vec<StageInfo>, Error> {
     let mut stages = store.stages().await?;
-    stages.retain(|stage| !stage.owned && stage.modified < options.cutoff());
+    stages.retain(|stage| !stage.owned && stage.modified < options.stage_cutoff());
     Ok(stages)
 }
 

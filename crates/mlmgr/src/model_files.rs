@@ -94,3 +94,29 @@ impl ModelFiles for StoredFiles {
         self.files.keys().cloned().collect()
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use blob_store::{FileEntry, FsStore, ManifestName, TieredStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_only_the_shared_store_has_is_mapped() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let fs = |name: &str| Arc::new(FsStore::open(folder.path().join(name)).expect("a store"));
+        let (local, shared) = (fs("local"), fs("shared"));
+        let large = vec![7; 2 * READ_UP_TO as usize];
+        let id = shared.put_bytes(large.clone().into()).await.expect("it is put");
+        let mut manifest = Manifest::new(ManifestName::new("hub.example", "org/name", "v1"), 1);
+        manifest.files.insert("weights".to_owned(), FileEntry::new(id, 1));
+        shared.put_manifest(&manifest, None).await.expect("it is complete");
+
+        let store: Arc<dyn BlobStore> = Arc::new(TieredStore::new(Arc::clone(&local) as _, shared));
+        let files = StoredFiles::open(&store, &manifest).await.expect("it is there");
+        let path = local.local_path(id).expect("it is here now");
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
+        assert!(maps.contains(&path.display().to_string()), "not mapped: {}", path.display());
+        assert_eq!(files.files["weights"], large);
+    }
+}

@@ -1,6 +1,10 @@
 //! Cases about stages in parts: any order, resuming, and what is refused.
 
-use std::{ops::Range, sync::Arc, time::SystemTime};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use content_id::ContentId;
@@ -316,6 +320,9 @@ pub async fn stages_are_listed_and_removed(store: Arc<dyn BlobStore>) {
     assert_eq!(store.remove_stages(stages[0].modified).await.expect("it can be cleaned"), 0);
     let dry = store.collect_garbage(&later().dry_run(true)).await.expect("it can be tried");
     assert_eq!((dry.stages_removed, dry.stage_bytes), (1, 2000));
+    let patient = later().stage_grace(Duration::from_secs(1 << 40));
+    let kept = store.collect_garbage(&patient).await.expect("it can be collected");
+    assert_eq!((kept.stages_removed, kept.stage_bytes), (0, 0));
     assert_eq!(begin(&*store, expected).await.parts().len(), 2, "nothing was changed");
     let wet = store.collect_garbage(&later()).await.expect("it can be collected");
     assert_eq!((wet.stages_removed, wet.stage_bytes), (1, 2000));

@@ -6,7 +6,7 @@ use testkit::http::{Fault, FaultKind};
 use crate::program::{MODEL, OPTIONS, RULES, Ran, TASK, TEXT, World, ran, record};
 
 /// Checks how a command failed, for people and for programs.
-fn fails(world: &World, arguments: &[&str], code: i32, kind: &str, names: &[&str]) -> Ran {
+pub(crate) fn fails(world: &World, arguments: &[&str], code: i32, kind: &str, names: &[&str]) -> Ran {
     let people = world.run(arguments);
     assert_eq!(people.code, Some(code), "{people:?}");
     let line =

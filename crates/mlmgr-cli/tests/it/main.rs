@@ -8,4 +8,5 @@ mod help;
 mod input;
 mod moving;
 mod program;
+mod space;
 mod story;

@@ -147,9 +147,10 @@ impl ManagerBuilder {
     /// The quota is looked at before something is downloaded, and not otherwise: what lies there or is imported stays
     /// until then. Where a download would not fit, what nobody uses any more goes first, and then the models that
     /// were used least lately, with what uses them, as if each was [removed](Manager::remove). What is
-    /// [pinned](Manager::pin), open in an engine of any process, or about to be replaced by the download stays; where
-    /// that leaves too little room, the download is refused with [`ErrorKind::NoSpace`] before any file is fetched,
-    /// and nothing goes.
+    /// [pinned](Manager::pin), open in an engine of any process, or about to be replaced by the download stays, and
+    /// what was imported from a folder is pinned from the start, since nothing says where it could be fetched again.
+    /// Where that leaves too little room, the download is refused with [`ErrorKind::NoSpace`] before any file is
+    /// fetched, and nothing goes.
     #[must_use]
     pub fn quota(mut self, bytes: u64) -> Self {
         self.space = self.space.quota(bytes).yielding(true);

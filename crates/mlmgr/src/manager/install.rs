@@ -181,7 +181,10 @@ impl Manager {
         overwritten: Option<Manifest>,
     ) -> Result<(Option<String>, Removed), Error> {
         let _changing = self.inner.changing.lock().await;
-        let mut pin = Pin::new(&selection.usage, manifest.name.clone(), self.now_seconds()).yields(true);
+        // What says where it can be fetched again; what came from a folder does not.
+        let comes_back = manifest.files.values().all(|file| file.origin.is_some());
+        let mut pin =
+            Pin::new(&selection.usage, manifest.name.clone(), self.now_seconds()).yields(comes_back);
         let value = serde_json::to_value(selection).map_err(|error| {
             Error::new(ErrorKind::Failed, format!("{} cannot be noted", selection.usage)).with_source(error)
         })?;

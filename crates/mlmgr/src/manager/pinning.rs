@@ -12,8 +12,8 @@ impl Manager {
     /// Keeps what `target` names from being evicted, also after an update moved it to another model or revision;
     /// returns the names under which it is in use. Makes no request.
     ///
-    /// A model named outright is pinned under every name under which it is in use now. Runtime files are pinned from
-    /// the start.
+    /// A model named outright is pinned under every name under which it is in use now. Runtime files
+    /// and what was imported from a folder are pinned from the start.
     ///
     /// # Errors
     ///

@@ -52,16 +52,7 @@ impl Manager {
     ///
     /// [`ErrorKind::Storage`]; [`ErrorKind::Unsupported`] if a newer program wrote into the store.
     pub async fn plan_space(&self, selection: &Selection, plan: &Plan) -> Result<SpacePlan, Error> {
-        let store = &self.inner.store;
-        let wanted = self.wanted(selection, plan).await?;
-        let options = self.space_options(&wanted);
-        let space = store.plan_space(&wanted.files, &options).await?;
-        if space.fits() && space.evict.is_empty() {
-            return Ok(space);
-        }
-        // What a pull would collect first.
-        let garbage = store.collect_garbage(&GcOptions::new(self.now()).dry_run(true)).await?.bytes_freed;
-        Ok(store.plan_space(&wanted.files, &options.freed_first(garbage)).await?)
+        self.after_collection(&self.wanted(selection, plan).await?).await
     }
 
     /// Refuses what does not fit, with the numbers and the way out, as [`pull`](Self::pull) does.
@@ -71,6 +62,18 @@ impl Manager {
     /// [`ErrorKind::NoSpace`].
     pub fn check_space(&self, selection: &Selection, space: &SpacePlan) -> Result<(), Error> {
         self.check(space, &selection.usage)
+    }
+
+    /// Plans room for what is wanted as it will be when garbage was collected, if that is needed.
+    async fn after_collection(&self, wanted: &Wanted) -> Result<SpacePlan, Error> {
+        let store = &self.inner.store;
+        let options = self.space_options(wanted);
+        let space = store.plan_space(&wanted.files, &options).await?;
+        if space.fits() && space.evict.is_empty() {
+            return Ok(space);
+        }
+        let garbage = store.collect_garbage(&GcOptions::new(self.now()).dry_run(true)).await?.bytes_freed;
+        Ok(store.plan_space(&wanted.files, &options.freed_first(garbage)).await?)
     }
 
     /// Makes room for what is wanted; returns what was evicted. Changes nothing if that does not suffice.
@@ -88,6 +91,7 @@ impl Manager {
                 break;
             }
             if attempt == 1 {
+                self.check(&self.after_collection(wanted).await?, &wanted.subject)?;
                 // No model goes where garbage would do.
                 store.collect_garbage(&GcOptions::new(self.now())).await?;
                 space = store.plan_space(&wanted.files, &options).await?;
@@ -101,6 +105,11 @@ impl Manager {
             }
             if done.kept.is_empty() {
                 break;
+            }
+            if attempt == ATTEMPTS {
+                let message =
+                    format!("there is no room for {}: what was to go is used again", wanted.subject);
+                return Err(Error::new(ErrorKind::NoSpace, message).with_hint("try again later"));
             }
         }
         Ok(evicted)

@@ -1,6 +1,6 @@
 //! Removing what a model leaves behind, and nothing that anybody else uses.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use blob_store::{BlobStoreExt, GcOptions, Manifest, ManifestName, Pin};
 use content_id::ContentId;
@@ -10,6 +10,9 @@ use crate::{Error, ErrorKind};
 
 /// How often a pin or manifest that somebody else changes at the same time is removed again.
 const ATTEMPTS: usize = 5;
+
+/// For how long an interrupted download can be resumed, unless its room is needed.
+const RESUMABLE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Manager {
     /// Removes the manifest `name` with the files only it has, unless something still uses it.
@@ -92,10 +95,11 @@ impl Manager {
         Ok(removed)
     }
 
-    /// Removes what interrupted downloads left behind more than an hour ago; that this may fail is no reason to
-    /// fail anything else.
+    /// Removes what belongs to no model and is more than an hour old, and what interrupted downloads left behind a week
+    /// ago; that this may fail is no reason to fail anything else.
     pub(super) async fn collect_garbage(&self) {
-        let _ = self.inner.store.collect_garbage(&GcOptions::new(self.now())).await;
+        let options = GcOptions::new(self.now()).stage_grace(RESUMABLE);
+        let _ = self.inner.store.collect_garbage(&options).await;
     }
 
     /// Removes those files of `gone` that no manifest names any more.

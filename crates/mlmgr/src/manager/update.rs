@@ -72,7 +72,7 @@ impl Manager {
     /// the task, then switched to; engines follow; then the old revision's files go, unless another model has
     /// them too. When any of this fails, the old revision stays in use and the report says why; the other models
     /// are updated all the same. A revision that moves, such as `main`, is looked up at the hub. In the end, what
-    /// interrupted downloads left behind more than an hour ago is removed.
+    /// belongs to no model and is an hour old is removed, and what interrupted downloads left behind a week ago.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use std::{process::Command, sync::Arc, time::Duration};
 
 use blob_store::{BlobStore, BlobStoreExt, Expected, FsStore, StageKey, TieredStore};
-use mlmgr::{ErrorKind, FixedClock, ModelOutcome, NoProgress};
+use mlmgr::{ErrorKind, FixedClock, ModelOutcome, NoProgress, Query};
 use testkit::onnx::tiny_model_with_seed;
 
 use crate::{
@@ -119,16 +119,35 @@ async fn an_update_that_evicts_another_model_says_so() {
         world.builder("store").clock(Arc::new(FixedClock::new(hour(0) - Duration::from_secs(3_000_000_000))));
     let old = old.build().expect("a manager can be made");
     old.pull(&selection("org/old@v1"), &NoProgress).await.expect("the hub has it");
-    let manager = world.installed().await;
+    let manager = world.manager();
+    manager.sync().await.expect("the settings are good");
+    // Its name comes before that of the other in every list, so that it is looked at first.
+    let query = Query::feature("f").and_then(|query| query.or_task(TASK)).expect("two names");
+    let selection = manager.resolve(&query).await.expect("one record is for the task");
+    manager.pull(&selection, &NoProgress).await.expect("the model is there");
     let quota = room_for_one_less(&manager).await;
     world.publish("v2", 7);
     world.settings.set_record(OPTIONS, record("embed", "v2"));
     let manager = world.builder("store").quota(quota).build().expect("a manager can be made");
     let updates = manager.update(&NoProgress).await.expect("the store can be read").models;
+    assert_eq!(updates.len(), 1, "what is gone is not updated: {updates:?}");
     let evicted: Vec<_> =
         updates.iter().flat_map(|update| &update.evicted).map(|one| (&*one.model, &one.used_by[0])).collect();
     assert_eq!(evicted, [("org/old", &"model:org/old@v1".to_owned())], "{updates:?}");
     assert_eq!(names(&manager).await, ["org/tiny"]);
+}
+
+#[tokio::test]
+async fn what_a_task_uses_stays_pinned_when_it_moves() {
+    let world = World::new();
+    let manager = world.installed().await;
+    assert!(!listed(&manager).await[0].pinned);
+    assert_eq!(manager.pin(&target(TASK)).await.expect("it is in use"), ["task:feature-extraction"]);
+    world.publish("v2", 7);
+    world.settings.set_record(OPTIONS, record("embed", "v2"));
+    manager.update(&NoProgress).await.expect("the store can be read");
+    let models = listed(&manager).await;
+    assert_eq!((models.len(), &*models[0].revision, models[0].pinned), (1, "v2", true));
 }
 
 #[tokio::test]

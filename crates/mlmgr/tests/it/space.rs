@@ -7,9 +7,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use blob_store::BlobStoreExt;
+use blob_store::{BlobStoreExt, Expected, StageKey};
 use mlmgr::{
-    ErrorKind, Event, FixedClock, InstalledModel, Manager, ManagerBuilder, NoProgress, Selection, Target,
+    ErrorKind, Event, ExportMode, FixedClock, ImportSource, InstalledModel, Manager, ManagerBuilder,
+    NoProgress, Observer, Selection, Target,
 };
 use testkit::onnx::tiny_model_with_seed;
 
@@ -128,6 +129,43 @@ async fn a_quota_evicts_what_was_used_least_lately_and_spares_the_pinned() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_fetched_again_is_pinned() {
+    let world = World::empty();
+    pulled(&world, &["a", "b"]).await;
+    let manager = at(&world, 10, |builder| builder);
+    let folder = world.store("files");
+    let exported =
+        manager.export(&target("org/a"), &folder, ExportMode::Copy, false, Observer::default()).await;
+    exported.expect("it can be written");
+    let (model, revision) = ("org/home-made".parse().expect("a model"), "v1".parse().expect("a revision"));
+    let source = ImportSource::Folder { folder, model, revision };
+    let task = TASK.parse().expect("a task name");
+    manager.import(&source, task, false, Observer::default()).await.expect("it can be read");
+    let pinned: Vec<_> = listed(&manager).await.into_iter().map(|one| (one.model, one.pinned)).collect();
+    let pinned: Vec<_> = pinned.iter().map(|(model, pinned)| (&**model, *pinned)).collect();
+    assert_eq!(pinned, [("org/a", false), ("org/b", false), ("org/home-made", true)]);
+}
+
+#[tokio::test]
+async fn what_interrupted_downloads_left_stays_for_a_week() {
+    let world = World::empty();
+    let clock = Arc::new(FixedClock::new(SystemTime::now()));
+    let builder = world.builder("store").clock(Arc::clone(&clock) as _);
+    let manager = builder.build().expect("a manager can be made");
+    let key = StageKey::new("https://hub.example/file", "etag");
+    let stage = manager.store().stage_parts(&key, Expected::default()).await.expect("nobody has it");
+    let mut part = stage.part(0..3).await.expect("it is free");
+    part.write("abc".into()).await.expect("it is written");
+    part.finish(None).await.expect("it is recorded");
+    drop(stage);
+    for (days, left) in [(6, 1), (8, 0)] {
+        clock.set(SystemTime::now() + Duration::from_secs(days * 24 * 3600));
+        manager.follow(&NoProgress).await.expect("the store can be read");
+        assert_eq!(manager.usage().await.expect("readable").stages.len(), left, "after {days} days");
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_refused_before_any_file_is_asked_for() {
     let world = World::empty();
     pulled(&world, &["a", "b"]).await;
@@ -136,6 +174,7 @@ async fn what_does_not_fit_is_refused_before_any_file_is_asked_for() {
     let free = at(&world, 10, |builder| builder).usage().await.expect("readable").free.expect("a disk");
     let few = at(&world, 10, |builder| builder.quota(1000));
     let full = at(&world, 10, |builder| builder.keep_free(free * 2));
+    few.store().put_bytes("garbage".into()).await.expect("it is put");
     for (manager, names_) in [(few, "of a quota of 1000 are taken"), (full, "must stay so")] {
         let before = snapshot(&world.store("store").join("models"));
         let error = manager.pull(&selection("org/c@v1"), &NoProgress).await.expect_err("there is no room");
