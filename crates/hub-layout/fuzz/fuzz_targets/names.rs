@@ -32,7 +32,9 @@ fuzz_target!(|texts: Vec<&str>| {
             assert!(grammar.model(text).is_err() || text.parse::<ModelId>().is_ok());
             assert!(grammar.revision(text).is_err() || text.parse::<Revision>().is_ok());
             assert!(grammar.task(text).is_err() || text.parse::<Task>().is_ok());
-            assert!(grammar.file(text).is_ok_and(|path| is_below(path.as_str())) || grammar.file(text).is_err());
+            assert!(
+                grammar.file(text).is_ok_and(|path| is_below(path.as_str())) || grammar.file(text).is_err()
+            );
         }
         if let Ok(path) = text.parse::<RepoPath>() {
             FileKind::of(&path);

@@ -107,7 +107,8 @@ proptest! {
 
     #[test]
     fn a_listing_stays_below_its_root(hub in hub(), file in file()) {
-        if let Some(url) = hub.listing_url(&file.model, &file.revision) {
+        let urls = [hub.listing_url(&file.model, &file.revision), hub.revision_url(&file.model, &file.revision)];
+        for url in urls.into_iter().flatten() {
             prop_assert_eq!(url.origin(), hub.root().origin());
             let below = url.path().strip_prefix(hub.root().path());
             prop_assert!(below.is_some_and(|below| below.starts_with("api/models/")), "{}", url);
