@@ -90,7 +90,10 @@ pub(crate) async fn check(bench: &Bench) {
     let content = manifest.files[WEIGHTS].content;
     let kept = bench.store.read_all(content, 1 << 20).await.expect("it is there");
     assert!(kept == weights() && content == ContentId::of(&weights()));
-    assert!(bench.store.stages().await.expect("they can be listed").is_empty());
+    let mut stages = bench.store.stages().await.expect("they can be listed");
+    // A process that was killed may leave a small file half-written; that goes with the next collection.
+    stages.retain(|stage| stage.resumable);
+    assert!(stages.is_empty(), "{stages:?}");
 }
 
 /// Checks that what was told of the weights only grew, to the very end.
