@@ -37,18 +37,6 @@ pub(crate) enum Answer {
 }
 
 impl Job<'_> {
-    /// Returns what a stage of this file is called, if anything ties its parts to one version of it.
-    pub(crate) fn stage_key(&self) -> Option<StageKey> {
-        let (file, url) = (self.file, self.file.url.as_str());
-        if let Some(digest) = file.digest {
-            // Whoever sends it: hubs and mirrors share the stage.
-            return Some(StageKey::new("sha256", &digest.to_string()));
-        }
-        let etag = file.etag.as_deref().filter(|etag| is_strong(etag));
-        let commit = self.plan.commit.as_ref();
-        etag.or(commit.map(|commit| commit.as_str())).map(|validator| StageKey::new(url, validator))
-    }
-
     /// Asks for the whole file.
     pub(crate) async fn ask_whole(&self) -> Result<Response, Error> {
         match self.ask(None, &Pin::default()).await? {
@@ -151,6 +139,17 @@ impl Job<'_> {
     }
 }
 
+/// Returns what the stage of a file is called, if anything ties its parts to one version of it.
+pub(crate) fn stage_key(file: &PlannedFile, plan: &Plan) -> Option<StageKey> {
+    if let Some(digest) = file.digest {
+        // Whoever sends it: hubs and mirrors share the stage.
+        return Some(StageKey::new("sha256", &digest.to_string()));
+    }
+    let etag = file.etag.as_deref().filter(|etag| is_strong(etag));
+    let commit = plan.commit.as_ref().map(|commit| commit.as_str());
+    etag.or(commit).map(|validator| StageKey::new(file.url.as_str(), validator))
+}
+
 impl Pin {
     /// Takes the validator of the first answer, and refuses a later one that has another.
     fn check(&self, response: &Response) -> Result<(), Error> {
@@ -171,7 +170,11 @@ impl Pin {
 }
 
 /// Reads which bytes came; they begin where they were asked for, and are no more than that.
-fn content_range(response: &Response, asked: &Range<u64>, size: Option<u64>) -> Result<Range<u64>, Error> {
+pub(crate) fn content_range(
+    response: &Response,
+    asked: &Range<u64>,
+    size: Option<u64>,
+) -> Result<Range<u64>, Error> {
     let text = response.headers.get("content-range").unwrap_or_default().trim();
     let wrong = || {
         let shown: String = text.chars().take(80).collect();

@@ -4,9 +4,17 @@ use blob_store::{BlobStore, Manifest};
 use futures::{StreamExt, TryStreamExt, future::try_join};
 
 use crate::{
-    Error, ErrorKind, Event, HubClient, Plan, PlannedFile, Progress, answer::Job, manifest, parts::Fetched,
-    small, track::Track,
+    Error, ErrorKind, Event, HubClient, Plan, PlannedFile, Progress,
+    answer::{Job, stage_key},
+    error::Remedy,
+    manifest,
+    parts::Fetched,
+    small, together,
+    track::{Track, reason},
 };
+
+/// How often files may change on the hub while they are downloaded.
+const RENEWALS: u32 = 2;
 
 impl HubClient {
     /// Brings every file of `plan` into `store`, and writes the manifest when all are there.
@@ -18,6 +26,9 @@ impl HubClient {
     /// Each file is checked before it becomes visible, and becomes visible only if it is what it must be; the manifest
     /// becomes visible only when every file is. Other files of the manifest that was there before are kept if it is of
     /// the same state of the model.
+    ///
+    /// Where nothing but the hub's validators says what the files are, and one of them changes on the hub meanwhile,
+    /// the hub is asked again, and the download begins anew ([`Event::Replanned`]): never are two states mixed.
     ///
     /// # Errors
     ///
@@ -54,10 +65,43 @@ impl HubClient {
             total: plan.total_bytes(),
             to_fetch: plan.bytes_to_fetch(),
         });
-        let fetched = self.fetch(store, plan, progress).await?;
-        let manifest = manifest::write(store, plan, &fetched, self.now()).await?;
+        let mut current = plan.clone();
+        let mut renewals = 0;
+        let manifest = loop {
+            // Held until the manifest is written.
+            let _turn = match current.files.iter().all(|file| file.present) {
+                true => None,
+                false => Some(self.turn_of_plan(store, &current, progress).await?),
+            };
+            together::learn(store, &mut current).await?;
+            let error = match self.fetch_and_name(store, &current, progress).await {
+                Ok(manifest) => break manifest,
+                Err(error) => error,
+            };
+            if error.remedy() != Remedy::NewPlan || renewals >= RENEWALS {
+                return Err(error);
+            }
+            renewals += 1;
+            let renewed = self.renewed(store, &current).await?;
+            if let Some(path) = error.path() {
+                let (total, to_fetch) = (renewed.total_bytes(), renewed.bytes_to_fetch());
+                progress.event(&Event::Replanned { path, reason: reason(&error), total, to_fetch });
+            }
+            current = renewed;
+        };
         progress.event(&Event::Finished);
         Ok(manifest)
+    }
+
+    /// Makes sure that the store has all files, and then the manifest.
+    async fn fetch_and_name(
+        &self,
+        store: &dyn BlobStore,
+        plan: &Plan,
+        progress: &dyn Progress,
+    ) -> Result<Manifest, Error> {
+        let fetched = self.fetch(store, plan, progress).await?;
+        manifest::write(store, plan, &fetched, self.now()).await
     }
 
     /// Makes sure that the store has all files.
@@ -100,7 +144,7 @@ impl HubClient {
 
 async fn fetch_large(job: &Job<'_>) -> Result<Fetched, Error> {
     job.track.started();
-    let in_parts = match (job.stage_key(), job.file.size) {
+    let in_parts = match (stage_key(job.file, job.plan), job.file.size) {
         (Some(key), Some(size)) => job.fetch_in_parts(&key, size).await?,
         _ => None,
     };

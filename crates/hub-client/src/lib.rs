@@ -54,8 +54,11 @@ mod planning;
 mod pool;
 mod probe;
 mod progress;
+mod renew;
 mod small;
+mod source;
 mod sweep;
+mod together;
 mod track;
 mod turn;
 

@@ -208,7 +208,7 @@ pub(crate) fn is_same_state(manifest: &Manifest, plan: &Plan) -> bool {
 }
 
 /// Returns whether a hub says that a file is as it was when it was fetched.
-fn is_same_file(entry: &FileEntry, etag: Option<&str>, size: Option<u64>) -> bool {
+pub(crate) fn is_same_file(entry: &FileEntry, etag: Option<&str>, size: Option<u64>) -> bool {
     let same = |etag: &str| is_strong(etag) && entry.etag.as_deref() == Some(etag);
     etag.is_some_and(same) && size.is_none_or(|size| size == entry.content.size)
 }

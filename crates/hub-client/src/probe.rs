@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use content_id::Digest;
 use futures::{StreamExt, TryStreamExt};
-use hub_layout::{FileChoice, Inventory, NeededFile, RepoPath, Revision, choose_files};
+use hub_layout::{FileChoice, Inventory, NeededFile, RepoPath, choose_files};
 use transport::{Request, Response};
 use url::Url;
 
@@ -67,7 +67,8 @@ impl HubClient {
         files: Vec<NeededFile>,
     ) -> Result<Vec<(RepoPath, Option<Head>)>, Error> {
         let probes = files.into_iter().map(async |file| {
-            let head = self.head(wanted, &wanted.revision, &file).await;
+            let url = self.hub.file_url(&wanted.model, &wanted.revision, &file.path);
+            let head = self.head(url, file.required).await;
             head.map_err(|error| error.at(&file.path)).map(|head| (file.path, head))
         });
         futures::stream::iter(probes).buffered(self.limits.parallel.max(1)).try_collect().await
@@ -87,25 +88,20 @@ impl HubClient {
         noted.map_err(|error| protocol("the index of shards cannot be used").with_source(error))
     }
 
-    async fn head(
-        &self,
-        wanted: &Wanted,
-        revision: &Revision,
-        file: &NeededFile,
-    ) -> Result<Option<Head>, Error> {
-        let url = self.hub.file_url(&wanted.model, revision, &file.path);
+    /// Asks what is at `url`; nothing, if it is not there.
+    pub(crate) async fn head(&self, url: Url, required: bool) -> Result<Option<Head>, Error> {
         let mut response = self.send(Request::head(url.clone())).await?;
         if matches!(response.status, 405 | 501) {
             response = self.first_byte(url).await?;
         }
         match response.status {
             404 | 410 => return Ok(None),
-            401 | 403 | 405 | 501 if !file.required => return Ok(None),
+            401 | 403 | 405 | 501 if !required => return Ok(None),
             _ => {}
         }
         let response = success(response)?;
         if is_html(&response) {
-            return match file.required {
+            return match required {
                 true => Err(protocol("a web page came in its place")),
                 false => Ok(None),
             };

@@ -74,6 +74,19 @@ pub enum Event<'a> {
         /// Its bytes, if known.
         size: Option<u64>,
     },
+    /// A file changed on the hub since the plan was made. What came of the old version is given up, the hub is asked
+    /// again what it has, and the download begins anew; files that did not change are not fetched again.
+    #[non_exhaustive]
+    Replanned {
+        /// The file.
+        path: &'a RepoPath,
+        /// What was noticed.
+        reason: String,
+        /// Bytes of all files, as far as known.
+        total: u64,
+        /// Bytes of those that are not there yet, as far as known.
+        to_fetch: u64,
+    },
     /// A part broke off and is asked for again, from where it broke off.
     #[non_exhaustive]
     PartRetried {

@@ -79,7 +79,7 @@ impl<'a> Track<'a> {
 }
 
 /// Says what was wrong, down to the cause.
-fn reason(error: &Error) -> String {
+pub(crate) fn reason(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::{Error, answer::Job};
 
 /// How often it is told how the others get on.
-const LOOK: Duration = Duration::from_millis(200);
+pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
 /// What came of waiting.
 pub(crate) enum Turn {

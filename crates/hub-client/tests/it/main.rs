@@ -5,6 +5,7 @@ mod full;
 mod hostile;
 mod parts;
 mod plans;
+mod repair;
 mod replay;
 mod resume;
 mod revisions;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use blob_store::{BlobStoreExt, FsStore};
 use content_id::ContentId;
-use hub_client::{ErrorKind, Limits, NoProgress};
+use hub_client::{ErrorKind, Event, Limits, NoProgress, Progress as _};
 use testkit::{
     http::{Fault, FaultKind, Reply},
     hub::HubOptions,
@@ -313,6 +313,30 @@ async fn a_file_that_changes_on_the_way_is_never_glued_together() {
     check(&bench).await;
     let reason = events.of("file-restarted")[0]["reason"].clone();
     assert!(reason.as_str().is_some_and(|reason| reason.contains("changed on the way")), "{reason}");
+}
+
+#[tokio::test]
+async fn without_a_digest_a_change_on_the_way_begins_the_file_anew() {
+    let bench = bench(HubOptions::mozilla());
+    let other = noise(weights().len(), 8);
+    let events = Events::default();
+    // As soon as the second part has come.
+    let progress = |event: &Event<'_>| {
+        events.event(event);
+        if let Event::Received { path, received, .. } = event
+            && path.as_str() == WEIGHTS
+            && *received >= 2 * PART as u64
+            && events.of("replanned").is_empty()
+        {
+            publish(&bench, other.clone());
+        }
+    };
+    let manifest = bench.pull_with(&wanted("v1"), &progress).await.expect("it is one of the two");
+    assert_eq!(manifest.files[WEIGHTS].content, ContentId::of(&other));
+    let replanned = events.of("replanned");
+    assert_eq!((replanned.len(), &replanned[0]["path"]), (1, &WEIGHTS.into()));
+    let stages = bench.store.stages().await.expect("they can be listed");
+    assert!(stages.is_empty(), "the old parts are of no use: {stages:?}");
 }
 
 #[tokio::test]

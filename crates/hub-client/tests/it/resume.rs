@@ -142,6 +142,26 @@ async fn two_who_want_the_same_fetch_it_once_and_either_may_die() {
 }
 
 #[tokio::test]
+async fn two_who_want_the_same_ask_for_each_file_once() {
+    // Nobody knows a digest in the Mozilla layout, and small files have no stages of their own.
+    for options in [HubOptions::mozilla(), HubOptions::hugging_face()] {
+        let bench = bench(options);
+        let store = FsStore::open_with(folder(&bench), fast()).expect("it is a store");
+        let plan = bench.client.plan(&store, &wanted("v1")).await.expect("the hub is fine");
+        let (one, two) = tokio::join!(
+            bench.client.download(&store, &plan, &NoProgress),
+            bench.client.download(&*bench.store, &plan, &NoProgress),
+        );
+        assert_eq!(one.expect("the hub is fine"), two.expect("the hub is fine"));
+        check(&bench).await;
+        assert_eq!(bytes_asked(&bench), weights().len());
+        for file in plan.files.iter().filter(|file| file.path.as_str() != WEIGHTS) {
+            assert_eq!(bench.gets(file.path.as_str()), 1, "{}", file.path);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_download_leaves_its_parts_and_nothing_else() {
     let bench = bench(HubOptions::hugging_face());
     hold_after(&bench, 6);

@@ -1,10 +1,12 @@
 //! A model is never mixed from two states, and what was trusted once stays pinned.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use content_id::ContentId;
-use hub_client::{ErrorKind, NoProgress, Trust};
+use hub_client::{ErrorKind, Event, NoProgress, Trust};
 use hub_layout::Dtype;
 
-use crate::{Bench, MODEL, WEIGHTS, files, wanted};
+use crate::{Bench, Events, MODEL, WEIGHTS, files, wanted};
 
 fn changed() -> Vec<(&'static str, Vec<u8>)> {
     let mut files = files();
@@ -37,19 +39,49 @@ async fn a_branch_that_moves_after_the_plan_changes_nothing() {
 }
 
 #[tokio::test]
-async fn without_commits_a_file_that_changes_after_the_plan_is_refused() {
+async fn without_commits_files_that_change_after_the_plan_are_planned_anew() {
     let bench = Bench::mozilla();
     bench.hub.add_model(MODEL, "main", files());
     let plan = bench.client.plan(&*bench.store, &wanted("main")).await.expect("the hub is fine");
     // Of the same size, so that only the validator tells.
     let mut other = files();
+    other[0].1 = b"{\"model_type\":\"BERT\"}".to_vec();
     other[5].1 = vec![9; 50_000];
-    bench.hub.add_model(MODEL, "main", other);
-    let error = bench.client.download(&*bench.store, &plan, &NoProgress).await.expect_err("it changed");
+    bench.hub.add_model(MODEL, "main", other.clone());
+    let events = Events::default();
+    let manifest = bench.client.download(&*bench.store, &plan, &events).await.expect("it is one state");
+    for (path, entry) in &manifest.files {
+        assert_eq!(entry.content, content(&other, path));
+    }
+    let replanned = events.of("replanned");
+    assert_eq!(replanned.len(), 1, "{replanned:?}");
+    assert!(replanned[0]["reason"].as_str().is_some_and(|reason| reason.contains("changed on the hub")));
+}
+
+#[tokio::test]
+async fn a_file_that_keeps_changing_is_refused() {
+    let bench = Bench::mozilla();
+    bench.hub.add_model(MODEL, "main", files());
+    let plan = bench.client.plan(&*bench.store, &wanted("main")).await.expect("the hub is fine");
+    let next = AtomicU8::new(10);
+    let change = || {
+        let mut other = files();
+        other[5].1 = vec![next.fetch_add(1, Ordering::SeqCst); 50_000];
+        bench.hub.add_model(MODEL, "main", other);
+    };
+    change();
+    // Each time the file is begun, it is another one already.
+    let progress = |event: &Event<'_>| {
+        if let Event::FileStarted { path, .. } = event
+            && path.as_str() == WEIGHTS
+        {
+            change();
+        }
+    };
+    let error = bench.client.download(&*bench.store, &plan, &progress).await.expect_err("it does not stop");
     assert_eq!(error.kind(), ErrorKind::Mismatch);
     assert!(error.to_string().contains("changed on the hub"), "{error}");
     assert!(bench.manifest("main").await.is_none());
-    bench.pull(&wanted("main")).await.expect("a new plan knows");
 }
 
 #[tokio::test]
