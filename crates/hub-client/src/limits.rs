@@ -19,14 +19,15 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Bytes of all files of a plan together, as far as their sizes are known. Default: 1 TiB.
     pub total_bytes: u64,
-    /// Parts that are fetched at the same time, of all files and all downloads of a client and its clones. A file
-    /// that is fetched in one go counts half: its request is mostly waited for. Default: 16.
+    /// Parts that are fetched at the same time at most, of all files and all downloads of a client and its clones. It
+    /// begins with 4, and each connection that is slow adds one. A small file counts half: its request is mostly
+    /// waited for. Default: 16.
     pub parallel: usize,
     /// Bytes of a part; a larger file is fetched in several. Files above 4 GiB have parts of twice the size.
     /// Default: 8 MiB.
     pub part_bytes: u64,
-    /// The largest file that is kept in memory until it is complete, so that many get into the store together.
-    /// Default: 256 KiB.
+    /// The largest file that is kept in memory until it is complete, so that many get into the store together; 16 MiB
+    /// of them at most wait for the store. Default: 256 KiB.
     pub small_bytes: u64,
     /// How often the same bytes are asked for, the first time included, if they break off on the way; what was
     /// received counts as a new beginning. What arrives whole but is not what was announced is asked for a second

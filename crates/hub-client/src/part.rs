@@ -10,7 +10,7 @@ use crate::{
     Error, ErrorKind,
     answer::{Answer, Job, Pin},
     error::Remedy,
-    pool::Slot,
+    pool::{Slot, Watch},
 };
 
 /// An answer that has arrived already, and its place among the requests.
@@ -105,6 +105,7 @@ impl Job<'_> {
         writer: &mut dyn PartWriter,
     ) -> Result<(), Error> {
         let size = range.end - range.start;
+        let mut watch = Watch::new();
         while let Some(piece) = body.try_next().await.map_err(|error| self.body_error(error))? {
             let bytes = piece.len();
             if size - writer.written() < bytes as u64 {
@@ -113,6 +114,7 @@ impl Job<'_> {
             }
             writer.write(piece).await.map_err(Error::store)?;
             self.track.received(bytes);
+            self.client.pool.received(&mut watch, bytes);
         }
         match size - writer.written() {
             0 => Ok(()),
