@@ -23,9 +23,11 @@ enum Step {
     Use(bool, usize, u8),
     Delete(Option<usize>, Option<u8>),
     Release(usize),
-    Pin(u8),
+    /// Whether it yields.
+    Pin(u8, bool),
     Unpin,
-    Evict(u64),
+    /// Whether pins that yield give way.
+    Evict(u64, bool),
     Collect,
 }
 
@@ -37,9 +39,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (proptest::option::of(0_usize..3), proptest::option::of(revision.clone()))
             .prop_map(|(task, revision)| Step::Delete(task, revision)),
         1 => (0_usize..3).prop_map(Step::Release),
-        1 => revision.prop_map(Step::Pin),
+        1 => (revision, any::<bool>()).prop_map(|(revision, yields)| Step::Pin(revision, yields)),
         1 => Just(Step::Unpin),
-        1 => (0_u64..1500).prop_map(Step::Evict),
+        2 => (0_u64..1500, any::<bool>()).prop_map(|(quota, yielding)| Step::Evict(quota, yielding)),
         1 => Just(Step::Collect),
     ]
 }
@@ -50,7 +52,8 @@ struct Model {
     /// Manifests in the order of their last use, which is that of their publishing.
     published: Vec<u8>,
     uses: BTreeSet<(bool, usize, u8)>,
-    pin: Option<u8>,
+    /// What is pinned, and whether the pin yields.
+    pin: Option<(u8, bool)>,
 }
 
 fn name(revision: u8) -> ManifestName {
@@ -72,7 +75,11 @@ fn blobs(revision: u8) -> [(u64, usize); 2] {
 
 impl Model {
     fn used(&self, revision: u8) -> bool {
-        self.pin == Some(revision) || self.uses.iter().any(|(.., used)| *used == revision)
+        self.pin.is_some_and(|(pinned, _)| pinned == revision) || self.in_use(revision)
+    }
+
+    fn in_use(&self, revision: u8) -> bool {
+        self.uses.iter().any(|(.., used)| *used == revision)
     }
 
     fn bytes(&self) -> u64 {
@@ -93,13 +100,14 @@ impl Model {
         self.published = stays;
     }
 
-    fn evict(&mut self, quota: u64) {
+    fn evict(&mut self, quota: u64, yielding: bool) {
         let before = self.published.clone();
         for revision in &before {
             if self.bytes() <= quota {
                 break;
             }
-            if !self.used(*revision) {
+            let pinned = self.pin.filter(|(_, yields)| !(yielding && *yields));
+            if !self.in_use(*revision) && pinned.is_none_or(|(pinned, _)| pinned != *revision) {
                 self.published.retain(|other| other != revision);
             }
         }
@@ -111,6 +119,7 @@ impl Model {
             left.contains(revision) || blobs(*revision).iter().all(|(blob, _)| kept.contains(blob))
         };
         self.published = before.into_iter().filter(stays).collect();
+        self.pin = self.pin.filter(|(pinned, _)| self.published.contains(pinned));
     }
 }
 
@@ -152,10 +161,10 @@ async fn apply(store: &dyn BlobStore, model: &mut Model, now: u64, step: &Step) 
             store.release_engine(USERS[which]).await?;
             model.delete(|(is_task, found, _)| !is_task && *found == which, |_| false);
         }
-        Step::Pin(revision) => {
+        Step::Pin(revision, yields) => {
             let version = store.pin("pin").await?.map(|(_, version)| version);
-            match store.set_pin(&Pin::new("pin", name(revision), now), version).await {
-                Ok(_) => model.pin = Some(revision),
+            match store.set_pin(&Pin::new("pin", name(revision), now).yields(yields), version).await {
+                Ok(_) => model.pin = Some((revision, yields)),
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::NotFound);
                     assert!(!model.published.contains(&revision));
@@ -165,11 +174,12 @@ async fn apply(store: &dyn BlobStore, model: &mut Model, now: u64, step: &Step) 
         Step::Unpin => {
             assert_eq!(store.remove_pin("pin").await?, model.pin.take().is_some());
         }
-        Step::Evict(quota) => {
-            let plan = store.plan_space(&[], &SpaceOptions::default().quota(quota)).await?;
+        Step::Evict(quota, yielding) => {
+            let options = SpaceOptions::default().quota(quota).yielding(yielding);
+            let plan = store.plan_space(&[], &options).await?;
             assert_eq!(plan.stored, model.bytes());
             store.make_room(&plan).await?;
-            model.evict(quota);
+            model.evict(quota, yielding);
             assert_eq!(plan.short_by, model.bytes().saturating_sub(quota));
         }
         Step::Collect => {
@@ -185,6 +195,8 @@ async fn check(store: &dyn BlobStore, model: &Model) -> Result<(), TestCaseError
     let expected: BTreeSet<String> = model.published.iter().map(u8::to_string).collect();
     prop_assert_eq!(found, expected);
     prop_assert_eq!(store.uses(&Query::default()).await.expect("a listing").len(), model.uses.len());
+    let pins = store.pins().await.expect("a listing").len();
+    prop_assert_eq!(pins, model.uses.len() + usize::from(model.pin.is_some()));
     let usage = store.usage().await.expect("a report");
     prop_assert_eq!((usage.total_bytes, usage.unreferenced_bytes), (model.bytes(), 0));
     prop_assert!(store.verify(&Default::default()).await.expect("a report").is_sound());
@@ -234,7 +246,12 @@ async fn child() {
             }
             let _ = store.delete(&Query::default()).await;
             let _ = store.collect_garbage(&later()).await;
-            let plan = store.plan_space(&[], &SpaceOptions::default().quota(0)).await;
+            // A pin that yields beside it changes nothing.
+            let pin = Pin::new(format!("pin {seed}"), name((revision + 1) % 4), 1).yields(true);
+            if let Ok(found) = store.pin(&pin.name).await {
+                let _ = store.set_pin(&pin, found.map(|(_, version)| version)).await;
+            }
+            let plan = store.plan_space(&[], &SpaceOptions::default().quota(0).yielding(true)).await;
             if let Ok(plan) = plan {
                 let _ = store.make_room(&plan).await;
             }
@@ -272,6 +289,7 @@ async fn uses_of_several_processes_hold() {
     let store = FsStore::open(dir.path()).expect("a store");
     for seed in 0..3 {
         store.release_engine(&format!("engine {seed}")).await.expect("released");
+        store.remove_pin(&format!("pin {seed}")).await.expect("removed");
     }
     store.delete(&Query::default()).await.expect("deleted");
     store.collect_garbage(&later()).await.expect("collected");
