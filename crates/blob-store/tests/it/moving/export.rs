@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
 
@@ -86,6 +87,54 @@ async fn reflinks_are_made_or_refused() {
             assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
             assert!(error.to_string().contains("could not be shared"), "{error}");
             assert!(tree(&out).is_empty());
+        }
+    }
+}
+
+/// Whether two files of these folders can share blocks, as another program finds.
+#[cfg(target_os = "linux")]
+fn can_share(from: &Path, to: &Path) -> bool {
+    let (from, to) = (from.join("from"), to.join("to"));
+    write(&from, "x");
+    let cp = Command::new("cp").arg("--reflink=always").args([&from, &to]).stderr(Stdio::null()).status();
+    let _ = fs::remove_file(to);
+    cp.expect("there is a cp").success()
+}
+
+/// What the report says is what was done: blocks are shared where the file system can do that, and where it cannot, or
+/// where the store is on another one, it is a copy, and told as one.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_report_says_how_it_was_done() {
+    let (dir, elsewhere) = (tempfile::tempdir().expect("a temporary folder"), crate::memory_folder());
+    let [(_, store), _] = stores(dir.path());
+    let manifest = put_model(&*store, &FILES).await;
+    let blob = fs::metadata(store.local_path(ContentId::of(b"weights")).expect("a local file"));
+    let blob = blob.expect("it is there");
+    for (folder, name) in [(dir.path(), "the same disk"), (elsewhere.path(), "memory")] {
+        let same_disk = fs::metadata(folder).expect("it is there").dev() == blob.dev();
+        let shares = can_share(dir.path(), folder);
+        println!("{name}: {}", if shares { "blocks are shared" } else { "files are copied" });
+        for by in [ExportMode::Best, ExportMode::Copy, ExportMode::Reflink, ExportMode::HardLink] {
+            let out = folder.join(format!("{by:?}"));
+            let counts = match export_model(&*store, &manifest, &out, &mode(by)).await {
+                Ok(done) => [done.reflinked, done.linked, done.copied],
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
+                    assert!(tree(&out).is_empty(), "{by:?} into {name} leaves nothing");
+                    [0; 3]
+                }
+            };
+            let expected = match by {
+                ExportMode::Best if shares => [4, 0, 0],
+                ExportMode::Reflink if shares => [4, 0, 0],
+                ExportMode::HardLink if same_disk => [0, 4, 0],
+                ExportMode::Best | ExportMode::Copy => [0, 0, 4],
+                _ => [0; 3],
+            };
+            assert_eq!(counts, expected, "{by:?} into {name}");
+            let its_own = fs::metadata(out.join("z")).is_ok_and(|file| file.ino() != blob.ino());
+            assert_eq!(its_own, counts[0] + counts[2] == 4, "{by:?} into {name}");
         }
     }
 }
