@@ -86,6 +86,16 @@ pub(crate) fn finish(name: &str, rows: &[Row]) -> Result<(), String> {
     }
 }
 
+/// Removes the report of an earlier run, so that one that is skipped leaves none.
+pub(crate) fn forget(name: &str) -> Result<(), String> {
+    match std::fs::remove_file(repo::root().join("target/reports").join(format!("{name}.json"))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove the old report {name}: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The middle value; of an even number the lower one.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

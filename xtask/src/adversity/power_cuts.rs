@@ -14,9 +14,11 @@ use serde::Deserialize;
 use super::rig::{self, Rig};
 use crate::{
     repo,
-    report::{Row, finish},
+    report::{self, Row},
 };
 
+/// The report's name.
+const REPORT: &str = "adversity-power-cuts";
 /// Cuts of a run.
 pub(super) const CUTS: u32 = 1000;
 /// Cuts until a mistake must have been found.
@@ -87,6 +89,7 @@ impl Counts {
 
 /// Runs with this number of cuts.
 pub(super) fn run(cuts: u32) -> Result<(), String> {
+    report::forget(REPORT)?;
     if let Some(why) = rig::missing() {
         println!("SKIPPED: power cuts: {why}");
         return Ok(());
@@ -128,7 +131,7 @@ pub(super) fn run(cuts: u32) -> Result<(), String> {
         Row::plain("stores that did not go on working", counts.stuck as f64, "").at_most(0.0),
     ];
     rows.append(&mut mistakes);
-    finish("adversity-power-cuts", &rows)
+    report::finish(REPORT, &rows)
 }
 
 /// Cuts up to `cuts` times; a mistake only until it is found.

@@ -16,12 +16,12 @@ pub(crate) enum Build {
     Workspace,
 }
 
-/// Whether the scenarios ran.
+/// Whether the scenarios ran, and passed.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// All of them passed.
+    /// All of them did.
     Passed,
-    /// None ran, and why.
+    /// Not all ran: which, and why.
     Skipped(String),
 }
 

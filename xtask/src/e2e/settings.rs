@@ -10,7 +10,7 @@ use std::{
 use super::{Build, Outcome, scenarios::Scenarios};
 use crate::{
     python::{self, Wanted},
-    repo,
+    repo, report,
 };
 
 /// What the server needs; the plugins for Kinto are older than it, and name neither `cornice` nor `setuptools`.
@@ -25,11 +25,14 @@ const FILES: [(&str, &str); 3] = [
 ];
 /// Where the scenarios lie in the test binary.
 const MODULE: &str = "kinto::";
+/// The report's name.
+const REPORT: &str = "e2e-settings";
 /// The most seconds that all scenarios may take on a busy machine; on two idle cores it is a dozen.
 const SECONDS: f64 = 300.0;
 
 /// Runs all scenarios; fails where one does.
 pub(crate) fn settings(build: Build) -> Result<Outcome, String> {
+    report::forget(REPORT)?;
     let wanted = Wanted { name: "kinto", at_least: PYTHON, requirements: REQUIREMENTS };
     let environment = match python::environment(wanted)? {
         python::Outcome::Ready(environment) => environment,
@@ -40,10 +43,10 @@ pub(crate) fn settings(build: Build) -> Result<Outcome, String> {
     let folder = prepare(environment.python())?;
     let scenarios = Scenarios {
         package: "rs-client",
-        module: MODULE,
+        modules: &[MODULE],
         variable: "MLMGR_KINTO",
         folder: &folder,
-        report: "e2e-settings",
+        report: REPORT,
         seconds: SECONDS,
     };
     scenarios.run(build)?;

@@ -9,7 +9,7 @@ use super::{Build, Outcome, scenarios::Scenarios};
 use crate::{
     node,
     python::{self, Wanted},
-    repo,
+    repo, report,
 };
 
 /// What moto's server needs for S3.
@@ -22,11 +22,17 @@ const AZURITE: node::Wanted<'_> =
 /// What lies in the private folder beside the files that name the interpreters.
 const FILES: [(&str, &str); 2] =
     [("moto_server.py", include_str!("moto_server.py")), ("azurite.cjs", include_str!("azurite.cjs"))];
+/// Where the scenarios of each server lie in the test binary.
+const S3: &str = "stores::s3::";
+const AZURE: &str = "stores::azure::";
+/// The report's name.
+const REPORT: &str = "e2e-stores";
 /// The most seconds that all scenarios may take on a busy machine.
 const SECONDS: f64 = 300.0;
 
 /// Runs the scenarios on the servers that can be installed here; fails where one does.
 pub(crate) fn stores(build: Build) -> Result<Outcome, String> {
+    report::forget(REPORT)?;
     let folder = repo::root().join("target/e2e/stores");
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
@@ -38,22 +44,28 @@ pub(crate) fn stores(build: Build) -> Result<Outcome, String> {
     for (name, text) in FILES {
         write(name, text)?;
     }
-    let mut skipped = Vec::new();
+    let (mut modules, mut skipped) = (Vec::new(), Vec::new());
     match python::environment(Wanted { name: "moto", at_least: PYTHON, requirements: REQUIREMENTS })? {
-        python::Outcome::Ready(environment) => write("s3.txt", &environment.python().to_string_lossy())?,
+        python::Outcome::Ready(environment) => {
+            write("s3.txt", &environment.python().to_string_lossy())?;
+            modules.push(S3);
+        }
         python::Outcome::Skipped(why) => skipped.push(format!("the blob store on an S3 server: {why}")),
     }
     match node::modules(AZURITE)? {
-        node::Outcome::Ready(modules) => write("azure.txt", &format!("node\n{}\n", modules.display()))?,
+        node::Outcome::Ready(installed) => {
+            write("azure.txt", &format!("node\n{}\n", installed.display()))?;
+            modules.push(AZURE);
+        }
         node::Outcome::Skipped(why) => skipped.push(format!("the blob store on an Azure server: {why}")),
     }
-    if skipped.len() < 2 {
+    if !modules.is_empty() {
         let scenarios = Scenarios {
             package: "hub-client",
-            module: "stores::",
+            modules: &modules,
             variable: "MLMGR_STORES",
             folder: &folder,
-            report: "e2e-stores",
+            report: REPORT,
             seconds: SECONDS,
         };
         scenarios.run(build)?;
