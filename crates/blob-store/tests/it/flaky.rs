@@ -1,8 +1,8 @@
 //! An object store whose requests fail when a test says so, whose listings lag behind, or that knows no conditional put.
 
 use std::{
-    collections::VecDeque,
-    fmt,
+    collections::{HashMap, VecDeque},
+    fmt, mem,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,11 +10,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory,
-    path::Path,
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    UploadPart, memory::InMemory, path::Path,
 };
 
 /// Counts requests, and fails some of them.
@@ -25,8 +26,10 @@ pub(crate) struct Fault {
     fails: u64,
     /// Every one of so many fails; none if 0.
     every: u64,
-    /// Whether it takes effect all the same, like one whose answer was lost.
+    /// Whether it takes effect all the same, like one whose answer was lost, or broke off half-way.
     answer_lost: bool,
+    /// What failed.
+    failed: Mutex<Vec<&'static str>>,
     /// Whether all fail.
     stopped: AtomicBool,
 }
@@ -57,17 +60,26 @@ impl Fault {
         self.count.load(Ordering::SeqCst)
     }
 
-    fn now(&self) -> bool {
+    /// The requests that failed.
+    pub(crate) fn failed(&self) -> Vec<&'static str> {
+        self.failed.lock().expect("no test panics here").clone()
+    }
+
+    fn now(&self, what: &'static str) -> bool {
         let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
-        number == self.fails || number.is_multiple_of(self.every) || self.is_stopped()
+        let now = number == self.fails || number.is_multiple_of(self.every) || self.is_stopped();
+        if now {
+            self.failed.lock().expect("no test panics here").push(what);
+        }
+        now
     }
 
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
     }
 
-    async fn on<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
-        let now = self.now();
+    async fn on<T>(&self, what: &'static str, request: impl Future<Output = Result<T>>) -> Result<T> {
+        let now = self.now(what);
         if now && (!self.answer_lost || self.is_stopped()) {
             return Err(broken());
         }
@@ -109,22 +121,22 @@ struct FlakyUpload {
 impl MultipartUpload for FlakyUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (part, fault) = (self.inner.put_part(data), Arc::clone(&self.fault));
-        Box::pin(async move { fault.on(part).await })
+        Box::pin(async move { fault.on("put", part).await })
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        self.fault.on(self.inner.complete()).await
+        self.fault.on("complete", self.inner.complete()).await
     }
 
     async fn abort(&mut self) -> Result<()> {
-        self.fault.on(self.inner.abort()).await
+        self.fault.on("abort", self.inner.abort()).await
     }
 }
 
 #[async_trait]
 impl ObjectStore for Flaky {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        self.fault.on(self.inner.put_opts(location, payload, opts)).await
+        self.fault.on("put", self.inner.put_opts(location, payload, opts)).await
     }
 
     async fn put_multipart_opts(
@@ -132,12 +144,26 @@ impl ObjectStore for Flaky {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let inner = self.fault.on(self.inner.put_multipart_opts(location, opts)).await?;
+        let inner = self.fault.on("put", self.inner.put_multipart_opts(location, opts)).await?;
         Ok(Box::new(FlakyUpload { inner, fault: Arc::clone(&self.fault) }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.fault.on(self.inner.get_opts(location, options)).await
+        if !self.fault.now("get") {
+            return self.inner.get_opts(location, options).await;
+        }
+        if self.fault.is_stopped() || !self.fault.answer_lost || options.head {
+            return Err(broken());
+        }
+        let mut answer = self.inner.get_opts(location, options).await?;
+        let nothing = GetResultPayload::Stream(futures::stream::empty().boxed());
+        let GetResultPayload::Stream(body) = mem::replace(&mut answer.payload, nothing) else {
+            return Err(broken());
+        };
+        let body = body.try_collect::<Vec<Bytes>>().await?.concat();
+        let half = Bytes::from(body[..body.len() / 2].to_vec());
+        answer.payload = GetResultPayload::Stream(futures::stream::iter([Ok(half), Err(broken())]).boxed());
+        Ok(answer)
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -146,25 +172,29 @@ impl ObjectStore for Flaky {
             let flaky = flaky.clone();
             async move {
                 let location = location?;
-                flaky.fault.on(flaky.inner.delete(&location)).await.map(|()| location)
+                flaky.fault.on("delete", flaky.inner.delete(&location)).await.map(|()| location)
             }
         };
         locations.then(delete).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        if self.fault.now() {
-            return futures::stream::iter([Err(broken())]).boxed();
+        match self.fault.now("list") {
+            false => self.inner.list(prefix),
+            // Breaks off after the first, if there is one.
+            true if self.fault.answer_lost && !self.fault.is_stopped() => {
+                self.inner.list(prefix).take(1).chain(futures::stream::iter([Err(broken())])).boxed()
+            }
+            true => futures::stream::iter([Err(broken())]).boxed(),
         }
-        self.inner.list(prefix)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.fault.on(self.inner.list_with_delimiter(prefix)).await
+        self.fault.on("list", self.inner.list_with_delimiter(prefix)).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.fault.on(self.inner.copy_opts(from, to, options)).await
+        self.fault.on("copy", self.inner.copy_opts(from, to, options)).await
     }
 }
 
@@ -173,6 +203,8 @@ impl ObjectStore for Flaky {
 pub(crate) enum Odd {
     /// A listing shows the state before so many others.
     StaleListings(usize),
+    /// What was put is not found by so many requests for it.
+    StaleReads(usize),
     /// A conditional put is taken for a plain one.
     IgnoresConditions,
     /// A conditional put is refused.
@@ -186,11 +218,13 @@ pub(crate) struct OddStore {
     odd: Odd,
     /// What the last listings would have shown, were they up to date.
     seen: Arc<Mutex<VecDeque<Vec<ObjectMeta>>>>,
+    /// What is not found, and how many times yet.
+    young: Arc<Mutex<HashMap<Path, usize>>>,
 }
 
 impl OddStore {
     pub(crate) fn new(inner: &Arc<InMemory>, odd: Odd) -> Self {
-        Self { inner: Arc::clone(inner), odd, seen: Arc::default() }
+        Self { inner: Arc::clone(inner), odd, seen: Arc::default(), young: Arc::default() }
     }
 }
 
@@ -203,6 +237,11 @@ impl fmt::Display for OddStore {
 #[async_trait]
 impl ObjectStore for OddStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        if let Odd::StaleReads(times) = self.odd {
+            let outcome = self.inner.put_opts(location, payload, opts).await?;
+            self.young.lock().expect("no test panics here").insert(location.clone(), times);
+            return Ok(outcome);
+        }
         let conditional = matches!(opts.mode, PutMode::Create);
         match self.odd {
             Odd::IgnoresConditions if conditional => self.inner.put(location, payload).await,
@@ -223,6 +262,13 @@ impl ObjectStore for OddStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if let Some(times) = self.young.lock().expect("no test panics here").get_mut(location)
+            && 0 < *times
+        {
+            *times -= 1;
+            let source = "nobody here knows of it yet".into();
+            return Err(object_store::Error::NotFound { path: location.to_string(), source });
+        }
         self.inner.get_opts(location, options).await
     }
 

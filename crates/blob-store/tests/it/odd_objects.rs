@@ -13,7 +13,7 @@ use object_store::{
 
 use crate::{
     flaky::{Odd, OddStore},
-    later, manifest, overwrite,
+    later, manifest, noise, overwrite,
 };
 
 fn odd(odd: Odd) -> (Arc<InMemory>, ObjectStoreBackend) {
@@ -87,6 +87,47 @@ async fn stale_listings_lose_no_blob() {
         store.collect_garbage(&later()).await.expect("it can be collected");
         assert!(ObjectStoreBackend::new(inner).contains(id).await.expect("it answers"), "lag {lag}");
         assert!(store.verify(&VerifyOptions::default()).await.expect("a report").is_sound());
+    }
+}
+
+/// What was just put is not found for a while: it is told, nothing that is in use is taken, and what was acknowledged
+/// is there.
+#[tokio::test]
+async fn stale_reads_lose_nothing() {
+    for times in [1, 2, 5] {
+        let (inner, store) = odd(Odd::StaleReads(times));
+        let sound = ObjectStoreBackend::new(inner);
+        let mut told = 0;
+        for revision in 0..3 {
+            let id = store.put_bytes(noise(1000, revision)).await.expect("it is put");
+            let model = manifest("m", &revision.to_string(), &[id]);
+            for attempt in 0.. {
+                let outcome = overwrite(&store, &model).await;
+                // Somebody collects meanwhile, who sees as little.
+                let collects = attempt == 0 || outcome.is_ok();
+                let collected = if collects { store.collect_garbage(&later()).await.err() } else { None };
+                let errors = outcome.as_ref().err().into_iter().chain(&collected);
+                told += errors.clone().count();
+                for error in errors {
+                    let kinds = [ErrorKind::Conflict, ErrorKind::Incomplete];
+                    assert!(kinds.contains(&error.kind()), "{times}: {error:?}");
+                }
+                let report = sound.verify(&VerifyOptions::default()).await.expect("a report");
+                assert!(report.is_sound(), "{times}, {revision}: {report:?}");
+                if outcome.is_ok() {
+                    let there = sound.manifests().await.expect("a listing");
+                    assert!(there.contains(&model), "{times}, {revision}: it was acknowledged");
+                    break;
+                }
+                assert!(attempt < 100, "it is found in the end");
+                // What the collector took, since no manifest named it, is put again.
+                if !sound.contains(id).await.expect("it can be asked") {
+                    store.put_bytes(noise(1000, revision)).await.expect("it is put");
+                }
+            }
+        }
+        assert!(0 < told, "{times}: something was not found");
+        assert_eq!(sound.manifests().await.expect("a listing").len(), 3);
     }
 }
 
