@@ -59,9 +59,10 @@ impl Headers {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Returns how long `Retry-After` asks to wait, from seconds or from a date compared with `now`.
+    /// Returns how long `Retry-After` asks to wait, from seconds or from a date compared with `now`; without it, when
+    /// `RateLimit` says that there will be requests left again, if there are none now.
     pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
-        let value = self.get("retry-after")?.trim();
+        let Some(value) = self.get("retry-after").map(str::trim) else { return self.rate_limit() };
         match value.parse() {
             Ok(seconds) => Some(Duration::from_secs(seconds)),
             Err(_) => {
@@ -69,6 +70,20 @@ impl Headers {
                 Some(date.duration_since(now).unwrap_or_default())
             }
         }
+    }
+}
+
+impl Headers {
+    /// Reads `RateLimit: "api";r=0;t=55`: the longest time of those policies that leave no request.
+    fn rate_limit(&self) -> Option<Duration> {
+        let seconds = |policy: &str| {
+            let parameter = |name: &str| {
+                let mut parameters = policy.split(';').skip(1).filter_map(|it| it.trim().split_once('='));
+                parameters.find(|(key, _)| *key == name)?.1.parse::<u64>().ok()
+            };
+            if parameter("r") == Some(0) { parameter("t") } else { None }
+        };
+        self.get("ratelimit")?.split(',').filter_map(seconds).max().map(Duration::from_secs)
     }
 }
 

@@ -111,6 +111,27 @@ async fn retry_after_is_honoured_up_to_a_limit() {
     assert!((25 * SECOND..=30 * SECOND).contains(&time), "{time:?}");
 }
 
+#[test]
+fn without_retry_after_the_rate_limit_says_how_long() {
+    for (value, expected) in [
+        ("\"api\";r=0;t=55", Some(55)),
+        ("\"api\"; r=0; t=55, \"pages\"; r=0; t=7", Some(55)),
+        ("\"api\";r=3;t=55", None),
+        ("\"api\";r=3;t=55, \"resolvers\";r=0;t=9", Some(9)),
+        ("\"api\";r=0", None),
+        ("\"api\";r=0;t=-1", None),
+        ("r=0;t=5", None),
+        ("", None),
+    ] {
+        let limit = ("RateLimit".to_owned(), value.to_owned());
+        let headers: Headers = [limit.clone()].into_iter().collect();
+        let asked = headers.retry_after(SystemTime::UNIX_EPOCH).map(|after| after.as_secs());
+        assert_eq!(asked, expected, "{value}");
+        let headers: Headers = [limit, ("retry-after".to_owned(), "2".to_owned())].into_iter().collect();
+        assert_eq!(headers.retry_after(SystemTime::UNIX_EPOCH), Some(2 * SECOND), "{value}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_repetition_starts_after_the_deadline() {
     let steps = ["60", "60", "60", "60"].map(|seconds| after(429, seconds));
@@ -153,6 +174,12 @@ proptest! {
                     || elapsed + policy.cap.max(asked.unwrap_or_default()) > policy.deadline
             ),
         }
+    }
+
+    #[test]
+    fn no_rate_limit_makes_it_panic(value in "[\"a-z;=,rt0-9 é]{0,40}") {
+        let headers: Headers = [("ratelimit".to_owned(), value)].into_iter().collect();
+        let _ = headers.retry_after(SystemTime::now());
     }
 
     #[test]
