@@ -7,16 +7,22 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{BlobStore, ByteStream, Error, ErrorKind, Stage};
 
+/// In which of its two stores a copy failed.
+pub(super) enum Failed {
+    From(Error),
+    To(Error),
+}
+
 /// Copies a blob, checked on the way.
 ///
-/// `Mismatch` says that `from` has other bytes than the name says.
-pub(super) async fn copy(from: &dyn BlobStore, to: &dyn BlobStore, id: ContentId) -> Result<(), Error> {
-    let mut bytes = from.read(id, 0..id.size).await?;
-    let mut stage = to.stage(id.into()).await?;
-    while let Some(piece) = bytes.try_next().await? {
-        stage.write(piece).await?;
+/// `Mismatch` says that `from` has other bytes than the name says, whichever store found it.
+pub(super) async fn copy(from: &dyn BlobStore, to: &dyn BlobStore, id: ContentId) -> Result<(), Failed> {
+    let mut bytes = from.read(id, 0..id.size).await.map_err(Failed::From)?;
+    let mut stage = to.stage(id.into()).await.map_err(Failed::To)?;
+    while let Some(piece) = bytes.try_next().await.map_err(Failed::From)? {
+        stage.write(piece).await.map_err(Failed::To)?;
     }
-    stage.publish().await.map(|_| ())
+    stage.publish().await.map(|_| ()).map_err(Failed::To)
 }
 
 /// Streams the whole of a blob, and keeps it in `cache` once all of it has come and is what its name says. That the

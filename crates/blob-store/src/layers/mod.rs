@@ -3,6 +3,7 @@
 mod copying;
 mod layered;
 mod tier;
+mod tier_copies;
 mod tier_documents;
 mod tier_stage;
 

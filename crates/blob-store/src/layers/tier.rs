@@ -1,9 +1,10 @@
 //! A local cache in front of a shared store.
 
 use std::{
+    collections::HashSet,
     ops::Range,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -13,13 +14,12 @@ use content_id::{ContentId, Digest};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    copying::{copy, or_else_from, read_and_keep},
+    copying::{or_else_from, read_and_keep},
     tier_stage::{TierPartStage, TierStage},
 };
 use crate::{
-    BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind,
-    Expected, LockGuard, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version,
-    blobs::hashes_to_its_name,
+    BlobInfo, BlobName, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error,
+    ErrorKind, Expected, LockGuard, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version,
 };
 
 /// Blobs copied at the same time.
@@ -36,7 +36,8 @@ const COPIES: usize = 4;
 ///   in the local store, and [`confirm`](BlobStore::confirm), with which every `put_manifest` begins, sends what only
 ///   the local store has.
 /// - Manifests and pins are remembered. While the shared store cannot be reached (`Backend`), reads give what was
-///   seen last, writes and collections fail. For `pause` after a failure it is not even asked for what is known.
+///   seen last, writes and collections fail; and so does a listing of which nothing was ever seen, since that is not
+///   to know that there is nothing. For `pause` after a failure it is not even asked for what is known.
 /// - A local store that is full, damaged or read-only costs speed; only a blob that has begun to be written there
 ///   fails with it.
 ///
@@ -74,12 +75,15 @@ pub struct TieredStore {
     pause: Duration,
     /// When the shared store failed last, and how; nothing once it has answered again.
     failure: Arc<Mutex<Option<(Instant, String)>>>,
+    /// The kinds of which the shared store has none, as far as this handle has seen.
+    absent: Arc<Mutex<HashSet<DocumentKind>>>,
 }
 
 impl TieredStore {
     /// Keeps a cache of `shared` in `local`, which no other shared store may use as well.
     pub fn new(local: Arc<dyn BlobStore>, shared: Arc<dyn BlobStore>) -> Self {
-        Self { local, shared, pause: Duration::from_secs(5), failure: Arc::default() }
+        let pause = Duration::from_secs(5);
+        Self { local, shared, pause, failure: Arc::default(), absent: Arc::default() }
     }
 
     /// Sets for how long after a failure the shared store is not asked for what was seen of it; 5 seconds by default.
@@ -103,55 +107,29 @@ impl TieredStore {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, why)| why.clone())
     }
 
+    /// The kinds of documents that are known not to be there at all.
+    pub(super) fn absent(&self) -> MutexGuard<'_, HashSet<DocumentKind>> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks the shared store, and notes whether it could be.
     pub(super) async fn ask<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let answer = request.await;
-        let failure = match &answer {
-            Err(error) if error.kind() == ErrorKind::Backend => Some((Instant::now(), error.to_string())),
-            _ => None,
-        };
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        self.note(answer.as_ref().err());
         answer
+    }
+
+    /// Notes what came of asking the shared store.
+    pub(super) fn note(&self, error: Option<&Error>) {
+        let failed = error.filter(|error| error.kind() == ErrorKind::Backend);
+        let failure = failed.map(|error| (Instant::now(), error.to_string()));
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// Whether it failed so recently that it is not worth asking for what is known.
     fn is_paused(&self) -> bool {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.as_ref().is_some_and(|(when, _)| when.elapsed() < self.pause)
-    }
-
-    /// Sends a blob that the local store has to the shared one.
-    pub(super) async fn send(&self, id: ContentId) -> Result<(), Error> {
-        let sent = self.ask(copy(&*self.local, &*self.shared, id)).await;
-        if sent.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Mismatch | ErrorKind::Damaged))
-        {
-            let _ = self.local.quarantine(id.digest, Reason::Damaged).await;
-        }
-        sent.map_err(|error| {
-            Error::blob(error.kind(), "publish", id).with_detail("it was not shared").with_source(error)
-        })
-    }
-
-    /// Copies a blob into the local store.
-    async fn fill(&self, id: ContentId) -> Result<(), Error> {
-        if self.local.contains(id).await? {
-            return Ok(());
-        }
-        self.ask(copy(&*self.shared, &*self.local, id)).await.map_err(|error| match error.kind() {
-            ErrorKind::Mismatch => Error::blob(ErrorKind::Damaged, "read", id).with_source(error),
-            _ => error,
-        })
-    }
-
-    /// Takes a local copy away whose bytes are not those of its name; returns whether there was one.
-    async fn drop_damaged_copy(&self, digest: Digest) -> bool {
-        let copies = self.local.blobs().await.unwrap_or_default();
-        let Some(copy) = copies.into_iter().find(|copy| copy.id.digest == digest) else { return false };
-        let damaged = match hashes_to_its_name(&*self.local, copy.id).await {
-            Ok(sound) => !sound,
-            Err(error) => error.kind() == ErrorKind::Damaged,
-        };
-        damaged && self.local.quarantine(digest, Reason::Damaged).await.unwrap_or(false)
     }
 }
 
@@ -305,13 +283,14 @@ impl BlobStore for TieredStore {
     }
 
     async fn documents_as_seen(&self, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {
-        if self.is_paused() {
-            return self.seen_documents(kind).await;
+        if self.is_paused()
+            && let Some(seen) = self.seen_documents(kind).await
+        {
+            return Ok(seen);
         }
         match self.documents_now(kind).await {
-            Err(error) if error.kind() == ErrorKind::Backend => {
-                self.seen_documents(kind).await.map_err(|_| error)
-            }
+            // As above: a cache that never saw a listing does not know that there is nothing.
+            Err(error) if error.kind() == ErrorKind::Backend => self.seen_documents(kind).await.ok_or(error),
             found => found,
         }
     }

@@ -18,6 +18,9 @@ impl TieredStore {
     /// The documents of the shared store, which are remembered.
     pub(super) async fn documents_now(&self, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {
         let found = self.ask(self.shared.documents(kind)).await?;
+        if found.is_empty() {
+            self.absent().insert(kind);
+        }
         // A cache that cannot be listed is made up document by document.
         let mut known: BTreeMap<DocumentKey, Result<Document, Error>> =
             self.local.documents(kind).await.unwrap_or_default().into_iter().collect();
@@ -39,15 +42,21 @@ impl TieredStore {
         self.local.document(key).await.ok().flatten().map(only_seen)
     }
 
-    /// The documents as they were seen last.
-    pub(super) async fn seen_documents(&self, kind: DocumentKind) -> Result<Vec<DocumentEntry>, Error> {
-        let known = self.local.documents(kind).await?;
-        Ok(known.into_iter().map(|(key, document)| (key, document.map(only_seen))).collect())
+    /// The documents as they were seen last, if any were, or if it was seen that there are none.
+    pub(super) async fn seen_documents(&self, kind: DocumentKind) -> Option<Vec<DocumentEntry>> {
+        let known = self.local.documents(kind).await.ok()?;
+        if known.is_empty() && !self.absent().contains(&kind) {
+            return None;
+        }
+        Some(known.into_iter().map(|(key, document)| (key, document.map(only_seen))).collect())
     }
 
     /// Makes the local document what the shared one is, as well as that goes: the cache may be full or read-only, and
     /// of several programs that remember at a time one is enough.
     pub(super) async fn remember(&self, key: &DocumentKey, wanted: Option<&Bytes>) {
+        if wanted.is_some() {
+            self.absent().remove(&key.kind());
+        }
         let (version, bytes) = match self.local.document(key).await {
             Ok(found) => (found.as_ref().map(|found| found.version), found.map(|found| found.bytes)),
             Err(error) if error.kind() == ErrorKind::Damaged => (error.version(), None),

@@ -1,10 +1,18 @@
 //! A local cache in front of a shared store: who sees what, and what happens when either of them fails.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use blob_store::{
     BlobStore, BlobStoreExt, Durability, ErrorKind, FsOptions, FsStore, ManifestName, ObjectStoreBackend,
     Pin, Reason, TieredStore, VerifyOptions,
+    conformance::{Act, Call, Failure, Faults},
 };
 use content_id::ContentId;
 use futures::{TryStreamExt, future::join_all};
@@ -324,4 +332,63 @@ async fn machines_that_delete_and_collect_lose_nothing() {
     }
     assert!(bucket.quarantined().await.expect("a listing").is_empty());
     assert_eq!(bucket.usage().await.expect("it can be counted").unreferenced_bytes, 0);
+}
+
+/// A copy that fails on this machine's side says nothing of the shared store: it is asked on.
+#[tokio::test]
+async fn what_fails_here_is_not_the_shared_stores_failure() {
+    let fleet = Fleet::new();
+    let bytes = noise(1000, 1);
+    let id = fleet.machine("one").put_bytes(bytes.clone()).await.expect("it is put");
+    let model = manifest("m", "1", &[id]);
+    overwrite(&fleet.machine("one"), &model).await.expect("it is complete");
+    // Nothing can be made where this folder is to be, whoever asks.
+    let local =
+        FsStore::open(fleet.dir.path().join("two/store")).expect("a store is made by its first write");
+    fs::write(fleet.dir.path().join("two"), "in the way").expect("it can be written");
+    let tier = TieredStore::new(Arc::new(local), fleet.shared()).with_pause(Duration::from_secs(3600));
+    tier.ensure_local(&[id]).await.expect_err("it cannot be kept");
+    assert_eq!(tier.shared_failure(), None);
+    assert_eq!(tier.manifests().await.expect("the shared store is asked"), std::slice::from_ref(&model));
+    // The other way: what cannot be read here cannot be sent.
+    let armed = Arc::new(AtomicBool::new(false));
+    let trigger = Arc::clone(&armed);
+    let faults = Faults::new(move |call| match call {
+        Call::Open if trigger.load(Ordering::SeqCst) => Act::Fail(Failure::Io),
+        _ => Act::Go,
+    });
+    let dir = fleet.dir.path().join("three");
+    let local = FsStore::open_with_faults(dir, FsOptions::default(), Arc::new(faults)).expect("a store");
+    let empty = Arc::new(ObjectStoreBackend::new(Arc::new(InMemory::new())));
+    let tier = TieredStore::new(Arc::new(local), empty).with_pause(Duration::from_secs(3600));
+    let mut stage = tier.stage(id.into()).await.expect("the local store takes it");
+    stage.write(bytes).await.expect("the local store takes it");
+    armed.store(true, Ordering::SeqCst);
+    let error = stage.publish().await.expect_err("it cannot be read for sending");
+    assert!(error.to_string().contains("not shared"), "{error}");
+    assert_eq!(tier.shared_failure(), None);
+}
+
+/// Who never saw a listing does not know that there is nothing.
+#[tokio::test]
+async fn a_listing_that_was_never_seen_is_not_empty() {
+    let fleet = Fleet::new();
+    let tier = |name: &str| fleet.machine(name).with_pause(Duration::from_secs(3600));
+    let (knows, fresh) = (tier("knows"), tier("fresh"));
+    assert!(knows.pins().await.expect("it answers").is_empty());
+    fleet.fault.stop();
+    for _ in 0..2 {
+        assert_eq!(fresh.manifests().await.expect_err("nothing was seen").kind(), ErrorKind::Backend);
+        assert_eq!(fresh.pins().await.expect_err("nothing was seen").kind(), ErrorKind::Backend);
+        assert_eq!(knows.manifests().await.expect_err("only pins were seen").kind(), ErrorKind::Backend);
+        assert!(knows.pins().await.expect("it was seen that there are none").is_empty());
+    }
+    // What was seen is gone with its cache, and not said to be nothing.
+    fleet.fault.start();
+    let model = manifest("m", "1", &[]);
+    overwrite(&knows, &model).await.expect("it is complete");
+    knows.set_pin(&Pin::new("task:x", model.name.clone(), 1), None).await.expect("it is there");
+    fs::remove_dir_all(fleet.dir.path().join("knows")).expect("it is there");
+    fleet.fault.stop();
+    assert_eq!(knows.pins().await.expect_err("there was one").kind(), ErrorKind::Backend);
 }
