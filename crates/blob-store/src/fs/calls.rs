@@ -138,11 +138,6 @@ impl Calls {
         }
     }
 
-    /// Creates a folder and those above it.
-    pub(super) fn make_folders(&self, path: &Path) -> io::Result<()> {
-        self.make(MakeFolder, || fs::create_dir_all(path))
-    }
-
     /// Creates a file of an unused name, with mode 0444 less the umask, that goes away unless it is persisted.
     pub(super) fn create(&self, folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
         self.create_unused(folder, prefix, 0o444)

@@ -84,13 +84,41 @@ impl Layout {
         {
             return Ok(());
         }
-        self.calls.make_folders(&self.root).map_err(|e| self.fail("create", e))?;
+        self.make_root()?;
         match format::check(self)? {
             Format::Sound => {}
             found => format::write(self, found).map_err(|e| self.fail("create", e))?,
         }
-        let root = self.root.clone();
-        self.settle(&root, true)
+        self.lock().insert(self.root.clone());
+        Ok(())
+    }
+
+    /// Makes the root and the folders above it, as far as they are missing, each durable before the next.
+    fn make_root(&self) -> Result<(), Error> {
+        let fail = |path: &Path, e| self.fail("create", e).with_detail(show(path));
+        let mut missing = Vec::new();
+        let mut there = Some(self.root.as_path());
+        while let Some(path) = there.filter(|path| !path.as_os_str().is_empty()) {
+            match self.calls.look_through(path) {
+                Ok(found) if found.is_dir() => break,
+                Ok(_) => return Err(fail(path, io::ErrorKind::NotADirectory.into())),
+                Err(error) if is_absent(&error) => missing.push(path),
+                Err(error) => return Err(fail(path, error)),
+            }
+            there = path.parent();
+        }
+        // Perhaps somebody just made it, and did not come to this. If it was made by somebody else, for a user who may
+        // not read what is above it, that is his affair.
+        match there.map_or(Ok(()), |path| self.sync_parent(path)) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(fail(&self.root, error));
+            }
+            _ => {}
+        }
+        for path in missing.into_iter().rev() {
+            self.calls.make_folder(path).and_then(|_| self.sync_parent(path)).map_err(|e| fail(path, e))?;
+        }
+        Ok(())
     }
 
     /// Makes the entry of a folder in its parent durable, once.
@@ -98,12 +126,15 @@ impl Layout {
         if !created && self.lock().contains(path) {
             return Ok(());
         }
-        if let Some(parent) = path.parent() {
-            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            self.sync_folder(parent).map_err(|e| self.fail("create", e).with_detail(show(path)))?;
-        }
+        self.sync_parent(path).map_err(|e| self.fail("create", e).with_detail(show(path)))?;
         self.lock().insert(path.to_owned());
         Ok(())
+    }
+
+    /// Makes the entry of a folder in its parent durable.
+    fn sync_parent(&self, path: &Path) -> io::Result<()> {
+        let Some(parent) = path.parent() else { return Ok(()) };
+        self.sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
     }
 
     /// The folder `parts` below the root, for reading; nothing if it is not there.
