@@ -172,17 +172,25 @@ impl Calls {
         self.make(Call::Read, || read_at(file, bytes, at))
     }
 
-    /// Gives a file the length `size`, and lets nobody write to it any more.
+    /// Gives a file the length `size`, and lets nobody write to it any more, if this user may decide that.
     pub(super) fn close_to_writers(&self, file: &File, size: u64) -> io::Result<()> {
         self.make(Call::Write, || {
             let metadata = file.metadata()?;
             if metadata.len() != size {
                 file.set_len(size)?;
             }
-            let mut permissions = metadata.permissions();
+            Ok(())
+        })?;
+        let close = || {
+            let mut permissions = file.metadata()?.permissions();
             permissions.set_readonly(true);
             file.set_permissions(permissions)
-        })
+        };
+        match self.make(Call::SetMode, close) {
+            // Only its owner may; and it was another user who began it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            done => done,
+        }
     }
 
     pub(super) fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {

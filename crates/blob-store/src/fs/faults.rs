@@ -21,6 +21,8 @@ pub enum Call {
     Create,
     /// Writing to a file.
     Write,
+    /// Saying who may do what with a file.
+    SetMode,
     /// Making the content of a file durable.
     SyncFile,
     /// Making the entries of a folder durable.

@@ -8,7 +8,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -281,4 +281,71 @@ async fn a_document_whose_stage_is_swept_is_staged_again() {
         let put = store.put_manifest(&manifest("m", "r", &[]), None).await;
         assert_eq!(put.is_ok(), succeeds, "{sweeps} sweeps: {put:?}");
     }
+}
+
+/// A folder is made when that above it is durable: after a failure there is nothing below what may be lost.
+#[tokio::test]
+async fn the_folders_above_a_store_are_durable_one_after_the_other() {
+    for (fails, there) in [(0, ""), (1, "a"), (2, "a/b"), (3, "a/b/c")] {
+        let dir = memory_folder();
+        let count = AtomicUsize::new(0);
+        let faults = Faults::new(move |call| match call {
+            Call::SyncFolder if count.fetch_add(1, Ordering::SeqCst) == fails => Act::Fail(Failure::Io),
+            _ => Act::Go,
+        });
+        let root = dir.path().join("a/b/c");
+        let store = FsStore::open_with_faults(&root, FsOptions::default(), Arc::new(faults));
+        let store = store.expect("a new store");
+        store.put_bytes("x".into()).await.expect_err("a sync failed");
+        let deepest = root.ancestors().find(|path| path.exists()).expect("the temporary folder is there");
+        assert_eq!(deepest, dir.path().join(there).components().as_path(), "sync {fails}");
+        assert!(!root.join("format.json").exists(), "sync {fails}");
+        store.put_bytes("x".into()).await.expect("the same work then succeeds");
+    }
+}
+
+/// Who may use a store need not be one who may read the folder it is in.
+#[tokio::test]
+async fn a_folder_above_that_cannot_be_read_is_no_obstacle() {
+    let dir = memory_folder();
+    let root = dir.path().join("store");
+    for there in [false, true] {
+        let first = AtomicBool::new(true);
+        let faults = Faults::new(move |call| match call {
+            Call::SyncFolder if first.swap(false, Ordering::SeqCst) => Act::Fail(Failure::Denied),
+            _ => Act::Go,
+        });
+        let store = FsStore::open_with_faults(&root, FsOptions::default(), Arc::new(faults));
+        let put = store.expect("a store").put_bytes(format!("{there}").into()).await;
+        put.unwrap_or_else(|error| panic!("{there}: {error:?}"));
+    }
+    // What is made there is told not to be durable.
+    let count = AtomicUsize::new(0);
+    let faults = Faults::new(move |call| match call {
+        Call::SyncFolder if count.fetch_add(1, Ordering::SeqCst) == 1 => Act::Fail(Failure::Denied),
+        _ => Act::Go,
+    });
+    let new = dir.path().join("new");
+    let store = FsStore::open_with_faults(new, FsOptions::default(), Arc::new(faults)).expect("a new store");
+    assert_eq!(store.put_bytes("x".into()).await.expect_err("not durable").kind(), ErrorKind::Backend);
+}
+
+/// A stage that another user began is his file, of which nobody else may change the mode.
+#[tokio::test]
+async fn a_stage_of_another_user_can_be_published() {
+    let dir = memory_folder();
+    let faults = Faults::new(|call| match call {
+        Call::SetMode => Act::Fail(Failure::Denied),
+        _ => Act::Go,
+    });
+    let store = FsStore::open_with_faults(dir.path(), FsOptions::default(), Arc::new(faults));
+    let store = store.expect("a new store");
+    let id = ContentId::of(b"content");
+    let stage = store.stage_parts(&StageKey::new("source", "v1"), id.into()).await.expect("it begins");
+    let mut part = stage.part(0..id.size).await.expect("nobody has it");
+    part.write("content".into()).await.expect("it is accepted");
+    part.finish(None).await.expect("it is recorded");
+    assert_eq!(stage.publish().await.expect("it is whole").id, id);
+    assert_eq!(store.read_all(id, 100).await.expect("it is there"), "content");
+    assert_eq!(files(&store.dir().join("staging")), 0);
 }
