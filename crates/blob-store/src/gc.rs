@@ -115,6 +115,8 @@ impl GcOptions {
 struct Marks {
     manifests: Vec<(Outline, Document)>,
     pinned: BTreeSet<ManifestName>,
+    /// What read-only stores below name.
+    below: Vec<Outline>,
 }
 
 impl Marks {
@@ -122,7 +124,8 @@ impl Marks {
         // Pins first: a manifest is written before its pin, so no pinned manifest is overlooked.
         let pins: Vec<(Pin, _)> = named::all(store, DocumentKind::Pin).await?;
         let manifests = outline::with_documents(store).await?;
-        Ok(Self { manifests, pinned: pins.into_iter().map(|(pin, _)| pin.manifest).collect() })
+        let pinned = pins.into_iter().map(|(pin, _)| pin.manifest).collect();
+        Ok(Self { manifests, pinned, below: outline::below(store).await? })
     }
 
     /// Splits off the manifests that may go: those of removals that were announced and never finished, and the
@@ -137,7 +140,7 @@ impl Marks {
     }
 
     fn live(&self) -> HashSet<Digest> {
-        named_by(self.manifests.iter().map(|(manifest, _)| manifest))
+        named_by(self.manifests.iter().map(|(manifest, _)| manifest).chain(&self.below))
     }
 }
 
@@ -264,7 +267,8 @@ async fn settle<S: BlobStore + ?Sized>(
 
 /// Returns what the manifests name at this moment.
 async fn live<S: BlobStore + ?Sized>(store: &S) -> Result<HashSet<Digest>, Error> {
-    Ok(named_by(&outline::all(store).await?))
+    let (own, below) = (outline::all(store).await?, outline::below(store).await?);
+    Ok(named_by(own.iter().chain(&below)))
 }
 
 fn named_by<'a>(manifests: impl IntoIterator<Item = &'a Outline>) -> HashSet<Digest> {

@@ -80,6 +80,15 @@ pub(crate) async fn all<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Outline>
     Ok(all)
 }
 
+/// The outlines of the manifests of read-only stores below. What cannot be read there is passed over.
+pub(crate) async fn below<S: BlobStore + ?Sized>(store: &S) -> Result<Vec<Outline>, Error> {
+    let read = |(key, document): DocumentEntry| {
+        Ok(document.ok().and_then(|document| Outline::decode(&key, &document.bytes).ok()))
+    };
+    let found = blocking::each(store.documents_below(DocumentKind::Manifest).await, SHARE, read).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 /// As [`all`], in no order, with what each of them was read from.
 pub(crate) async fn with_documents<S: BlobStore + ?Sized>(
     store: &S,

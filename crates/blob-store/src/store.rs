@@ -298,6 +298,15 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
         self.documents(kind).await
     }
 
+    /// Reads all documents of a kind that read-only stores below have, those included that are hidden here, as far as
+    /// they can be read. None by default, where there is nothing below.
+    ///
+    /// What they name stays: it may be here because it is damaged or missing there.
+    async fn documents_below(&self, kind: DocumentKind) -> Vec<DocumentEntry> {
+        let _ = kind;
+        Vec::new()
+    }
+
     /// Lists what is being written, or was and is left behind, in no order.
     ///
     /// # Errors

@@ -29,7 +29,8 @@ use crate::{
 ///   has cannot be removed: `NotFound`, and `false` from the functions of [`BlobStoreExt`](crate::BlobStoreExt).
 /// - Listings for showing ([`documents_as_seen`](BlobStore::documents_as_seen), and with it
 ///   [`manifests`](crate::BlobStoreExt::manifests) and [`pins`](crate::BlobStoreExt::pins)) have the documents of all;
-///   collections, quarantine, and how much space is taken, are those of the upper store.
+///   collections, quarantine, and how much space is taken, are those of the upper store. A collection keeps what a
+///   manifest of any of them names: the upper store may have it because it is damaged below.
 /// - A blob that turns out damaged in a lower store is taken from the next one that has it, for as long as this store
 ///   is open; if none has it, it is missing, and publishing it puts it into the upper store.
 ///
@@ -320,3 +321,12 @@ impl BlobStore for LayeredStore {
         self.upper.is_locked(key).await
     }
 }
+    async fn documents_below(&self, kind: DocumentKind) -> Vec<DocumentEntry> {
+        let mut entries = self.upper.documents_below(kind).await;
+        for lower in &self.lowers {
+            entries.extend(lower.documents(kind).await.unwrap_or_default());
+            entries.extend(lower.documents_below(kind).await);
+        }
+        entries
+    }
+

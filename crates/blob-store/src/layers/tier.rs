@@ -323,3 +323,7 @@ impl BlobStore for TieredStore {
         self.local.is_locked(key).await
     }
 }
+    async fn documents_below(&self, kind: DocumentKind) -> Vec<DocumentEntry> {
+        self.shared.documents_below(kind).await
+    }
+

@@ -11,7 +11,7 @@ use std::{
 
 use blob_store::{
     BlobStore, BlobStoreExt, Durability, ErrorKind, FsOptions, FsStore, LayeredStore, ObjectStoreBackend,
-    Pin, VerifyOptions,
+    Pin, TieredStore, VerifyOptions,
 };
 use content_id::ContentId;
 use object_store::memory::InMemory;
@@ -213,4 +213,32 @@ async fn a_broken_store_below_is_passed_over() {
     assert!(!store.contains(absent).await.expect("it answers"));
     assert_eq!(store.read_all(absent, 100).await.expect_err("nobody has it").kind(), ErrorKind::NotFound);
     store.collect_garbage(&later()).await.expect("it can be collected");
+}
+
+/// What heals a store below is named by nothing but a manifest below, and stays.
+#[tokio::test]
+async fn a_collection_keeps_what_heals_a_store_below() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    warm_lower(dir.path()).await;
+    let (lower, upper) = (dir.path().join("lower"), fs_store(&dir.path().join("upper")));
+    let bytes = noise(5000, 1);
+    let id = ContentId::of(&bytes);
+    let damaged = blob_path(&lower, id);
+    fs::remove_file(&damaged).expect("it is there");
+    fs::write(&damaged, "something else").expect("it can be written");
+    let store = LayeredStore::new(Arc::clone(&upper), vec![fs_store(&lower)]);
+    store.put_bytes(bytes.clone()).await.expect("it is put above");
+    let garbage = store.put_bytes("garbage".into()).await.expect("it is put");
+    for dry_run in [true, false] {
+        let report = store.collect_garbage(&later().dry_run(dry_run)).await.expect("it can be collected");
+        assert_eq!((report.removed, report.kept), (vec![garbage], 1));
+    }
+    // Also through a tier whose shared store is such a one, and where a manifest above hides that below.
+    let version = store.manifest(&manifest("m", "warm", &[]).name).await.expect("it can be read");
+    let version = version.map(|(_, version)| version);
+    store.put_manifest(&manifest("m", "warm", &[]), version).await.expect("it hides the one below");
+    let tier = TieredStore::new(fs_store(&dir.path().join("cache")), Arc::new(store.clone()));
+    tier.collect_garbage(&later()).await.expect("it can be collected");
+    assert!(upper.contains(id).await.expect("it answers"));
+    assert_eq!(store.read_all(id, 1 << 20).await.expect("it is above"), bytes);
 }
