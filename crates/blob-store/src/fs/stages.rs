@@ -32,9 +32,18 @@ pub(super) fn remove(calls: &Calls, folder: &Path, data: Option<&Path>, journal:
 /// One stage in parts, as it is found.
 struct Found {
     info: StageInfo,
-    /// The journal's name, and that of the bytes, where it says so.
+    /// The journal's name.
     journal: String,
-    data: Option<String>,
+    /// The name of the file with the bytes, if the journal is sound; or that nobody can say, since it cannot be read.
+    data: io::Result<Option<String>>,
+}
+
+/// The stages in parts in one folder.
+#[derive(Default)]
+struct Stages {
+    found: Vec<Found>,
+    /// There are journals that cannot be opened: by their mode, or because it is another process's turn.
+    more: bool,
 }
 
 /// Lists the stages.
@@ -45,7 +54,7 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<StageInfo>, Error> {
         let path = staging.join(&name);
         match metadata(layout.calls(), &path).map_err(|e| layout.fail("list", e))? {
             Some(metadata) if metadata.is_dir() => {
-                stages.extend(in_folder(layout, &path, &name)?.into_iter().map(|found| found.info));
+                stages.extend(in_folder(layout, &path, &name)?.found.into_iter().map(|found| found.info));
             }
             Some(metadata) => {
                 let modified = metadata.modified().map_err(|e| layout.fail("list", e))?;
@@ -57,9 +66,9 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<StageInfo>, Error> {
     Ok(stages)
 }
 
-/// The stages in parts in one folder.
-fn in_folder(layout: &Layout, folder: &Path, name: &str) -> Result<Vec<Found>, Error> {
-    let mut all = Vec::new();
+/// Looks at the stages in parts in one folder.
+fn in_folder(layout: &Layout, folder: &Path, name: &str) -> Result<Stages, Error> {
+    let mut all = Stages::default();
     // Other folders are foreign.
     let Ok(digest) = name.parse::<Digest>() else { return Ok(all) };
     let calls = layout.calls();
@@ -67,20 +76,30 @@ fn in_folder(layout: &Layout, folder: &Path, name: &str) -> Result<Vec<Found>, E
         if journal::parse_journal_name(&journal).is_none() {
             continue;
         }
-        let Ok(Some((mut file, metadata))) = calls.open(&folder.join(&journal)) else { continue };
+        let (mut file, metadata) = match calls.open(&folder.join(&journal)) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => continue,
+            // No file is no journal.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+            Err(_) => {
+                all.more = true;
+                continue;
+            }
+        };
         let Ok(mut modified) = metadata.modified() else { continue };
         let limit = layout.options().limits.blob_bytes;
-        let contents = journal::read(calls, &mut file, digest, limit).ok().flatten();
-        let bytes = contents.iter().flat_map(|contents| contents.parts.values()).map(|part| part.size).sum();
-        let data = contents.map(|contents| contents.data);
-        let written = data.as_ref().and_then(|data| calls.look(&folder.join(data)).ok());
+        let contents = journal::read(calls, &mut file, digest, limit);
+        let known = || contents.iter().flatten();
+        let bytes = known().flat_map(|contents| contents.parts.values()).map(|part| part.size).sum();
+        let written = known().find_map(|contents| calls.look(&folder.join(&contents.data)).ok());
         if let Some(Ok(written)) = written.map(|metadata| metadata.modified()) {
             modified = modified.max(written);
         }
         // The shortest of looks: an owner that comes just now tries more than once.
         let owned = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
         let info = StageInfo::new(name.to_owned(), true, bytes, modified).owned(owned);
-        all.push(Found { info, journal, data });
+        let data = contents.map(|contents| contents.map(|contents| contents.data));
+        all.found.push(Found { info, journal, data });
     }
     Ok(all)
 }
@@ -111,7 +130,13 @@ fn clean_folder(layout: &Layout, folder: &Path, name: &str, before: SystemTime) 
     }
     let mut removed = 0;
     let mut kept = BTreeSet::new();
-    for stage in in_folder(layout, folder, name)? {
+    let stages = in_folder(layout, folder, name)?;
+    let mut doubtful = stages.more;
+    for stage in stages.found {
+        let Ok(data) = stage.data else {
+            doubtful = true;
+            continue;
+        };
         let journal = folder.join(&stage.journal);
         let stale = stage.info.modified < before;
         // The lock is held until all of it is gone.
@@ -119,16 +144,18 @@ fn clean_folder(layout: &Layout, folder: &Path, name: &str, before: SystemTime) 
             && !stage.info.owned
             && let Some(_owned) = own(calls, &journal)
         {
-            let data = stage.data.map(|data| folder.join(data));
+            let data = data.map(|data| folder.join(data));
             remove(calls, folder, data.as_deref(), &journal).map_err(fail)?;
             removed += 1;
         } else {
-            kept.extend(stage.data);
+            doubtful |= data.is_none();
+            kept.extend(data);
         }
     }
-    // What has no journal: its maker, or its remover, was killed.
+    // What has no journal: its maker, or its remover, was killed. Unless there is one that may name it.
+    let loose = |name: &String| !doubtful && journal::is_data_name(name) && !kept.contains(name);
     for name in layout.names(folder)? {
-        if journal::is_data_name(&name) && !kept.contains(&name) {
+        if loose(&name) {
             let path = folder.join(&name);
             if let Some(metadata) = metadata(calls, &path).map_err(fail)? {
                 remove_if_stale(calls, &path, &metadata, before).map_err(fail)?;

@@ -5,9 +5,16 @@ use std::{
     io::{Read, Seek, SeekFrom, Write},
     ops::Range,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use blob_store::{BlobStore, BlobStoreExt, ErrorKind, FsStore, Part, PartStage, StageKey};
+use blob_store::{
+    BlobStore, BlobStoreExt, ErrorKind, FsOptions, FsStore, Part, PartStage, StageKey,
+    conformance::{Act, Call, Failure, Faults},
+};
 use bytes::Bytes;
 use content_id::ContentId;
 
@@ -223,6 +230,29 @@ async fn collections_spare_the_living() {
     let report = store.collect_garbage(&later()).await.expect("it can be collected");
     assert_eq!((report.stages_removed, report.stage_bytes), (1, PART));
     assert_eq!(fs::read_dir(store.dir().join("staging")).expect("a folder").count(), 0);
+}
+
+/// Where a journal cannot be read, nobody knows which bytes are in use: none of them goes.
+#[tokio::test]
+async fn collections_spare_what_they_cannot_read() {
+    let content = noise(6 * PART as usize, 8);
+    for (call, failure) in
+        [(Call::Open, Failure::Denied), (Call::Open, Failure::TooManyFiles), (Call::Read, Failure::Io)]
+    {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let store = prepared(dir.path(), &content).await;
+        let armed = Arc::new(AtomicBool::new(false));
+        let trigger = Arc::clone(&armed);
+        let faults = Faults::new(move |made| match trigger.load(Ordering::SeqCst) && made == call {
+            true => Act::Fail(failure),
+            false => Act::Go,
+        });
+        let blind = FsStore::open_with_faults(dir.path(), FsOptions::default(), Arc::new(faults));
+        let blind = blind.expect("the store is there");
+        armed.store(true, Ordering::SeqCst);
+        assert_eq!(blind.remove_stages(later().now).await.expect("it can be cleaned"), 0);
+        assert_eq!(complete(&store, &content).await, 2 * PART, "{call:?}, {failure:?}");
+    }
 }
 
 /// What is published has the mode of every blob, and nothing more than its bytes.
