@@ -14,8 +14,8 @@ use content_id::{ContentId, Digest};
 
 use super::copying::or_else_from;
 use crate::{
-    BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind,
-    Expected, LockGuard, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version,
+    BlobInfo, BlobName, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error,
+    ErrorKind, Expected, LockGuard, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version,
     blobs::hashes_to_its_name,
 };
 
@@ -203,12 +203,39 @@ impl BlobStore for LayeredStore {
         }
     }
 
+    async fn put_many(&self, contents: Vec<Bytes>) -> Result<Vec<ContentId>, Error> {
+        let ids: Vec<ContentId> = contents.iter().map(|bytes| ContentId::of(bytes)).collect();
+        // What is below is not put once more.
+        let missing: HashSet<ContentId> = self.confirm(&ids).await?.into_iter().collect();
+        let new = ids.iter().zip(contents).filter(|(id, _)| missing.contains(id)).map(|(_, bytes)| bytes);
+        self.upper.put_many(new.collect()).await?;
+        Ok(ids)
+    }
+
     async fn remove(&self, id: ContentId) -> Result<bool, Error> {
         self.upper.remove(id).await
     }
 
     async fn blobs(&self) -> Result<Vec<BlobInfo>, Error> {
         self.upper.blobs().await
+    }
+
+    async fn blob_names(&self) -> Result<Vec<BlobName>, Error> {
+        self.upper.blob_names().await
+    }
+
+    async fn look_at(&self, digests: Vec<Digest>) -> Result<Vec<BlobInfo>, Error> {
+        self.upper.look_at(digests).await
+    }
+
+    async fn quarantine_many(&self, digests: Vec<Digest>, reason: Reason) -> Result<(), Error> {
+        if reason != Reason::Damaged {
+            return self.upper.quarantine_many(digests, reason).await;
+        }
+        for digest in digests {
+            self.quarantine(digest, reason).await?;
+        }
+        Ok(())
     }
 
     async fn quarantine(&self, digest: Digest, reason: Reason) -> Result<bool, Error> {
@@ -218,8 +245,8 @@ impl BlobStore for LayeredStore {
         }
         let mut found = false;
         for (place, lower) in self.sound_lowers(digest) {
-            let blobs = lower.blobs().await.unwrap_or_default();
-            let Some(blob) = blobs.into_iter().find(|blob| blob.id.digest == digest) else { continue };
+            let blobs = lower.look_at(vec![digest]).await.unwrap_or_default();
+            let Some(blob) = blobs.first() else { continue };
             if !hashes_to_its_name(&*lower, blob.id).await.unwrap_or(false) {
                 found |= self.lock().insert((place, digest));
             }
@@ -237,6 +264,10 @@ impl BlobStore for LayeredStore {
 
     async fn read_quarantined(&self, held: &Quarantined, range: Range<u64>) -> Result<ByteStream, Error> {
         self.upper.read_quarantined(held, range).await
+    }
+
+    async fn purge_many(&self, held: Vec<Quarantined>) -> Result<Vec<Quarantined>, Error> {
+        self.upper.purge_many(held).await
     }
 
     async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {
@@ -297,6 +328,15 @@ impl BlobStore for LayeredStore {
         Ok(entries)
     }
 
+    async fn documents_below(&self, kind: DocumentKind) -> Vec<DocumentEntry> {
+        let mut entries = self.upper.documents_below(kind).await;
+        for lower in &self.lowers {
+            entries.extend(lower.documents(kind).await.unwrap_or_default());
+            entries.extend(lower.documents_below(kind).await);
+        }
+        entries
+    }
+
     async fn stages(&self) -> Result<Vec<StageInfo>, Error> {
         self.upper.stages().await
     }
@@ -321,12 +361,3 @@ impl BlobStore for LayeredStore {
         self.upper.is_locked(key).await
     }
 }
-    async fn documents_below(&self, kind: DocumentKind) -> Vec<DocumentEntry> {
-        let mut entries = self.upper.documents_below(kind).await;
-        for lower in &self.lowers {
-            entries.extend(lower.documents(kind).await.unwrap_or_default());
-            entries.extend(lower.documents_below(kind).await);
-        }
-        entries
-    }
-

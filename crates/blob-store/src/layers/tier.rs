@@ -207,6 +207,12 @@ impl BlobStore for TieredStore {
         Ok(self.drop_damaged_copy(id.digest).await || self.shared.mend(id).await?)
     }
 
+    async fn put_many(&self, contents: Vec<Bytes>) -> Result<Vec<ContentId>, Error> {
+        // That the cache cannot take them is no reason to fail; that they cannot be shared does not take them from it.
+        let _ = self.local.put_many(contents.clone()).await;
+        self.ask(self.shared.put_many(contents)).await
+    }
+
     async fn remove(&self, id: ContentId) -> Result<bool, Error> {
         let removed = self.ask(self.shared.remove(id)).await?;
         Ok(self.local.remove(id).await.unwrap_or(false) || removed)
@@ -214,6 +220,28 @@ impl BlobStore for TieredStore {
 
     async fn blobs(&self) -> Result<Vec<BlobInfo>, Error> {
         self.ask(self.shared.blobs()).await
+    }
+
+    async fn blob_names(&self) -> Result<Vec<BlobName>, Error> {
+        self.ask(self.shared.blob_names()).await
+    }
+
+    async fn look_at(&self, digests: Vec<Digest>) -> Result<Vec<BlobInfo>, Error> {
+        self.ask(self.shared.look_at(digests)).await
+    }
+
+    async fn quarantine_many(&self, digests: Vec<Digest>, reason: Reason) -> Result<(), Error> {
+        if reason == Reason::Damaged {
+            for digest in digests {
+                self.quarantine(digest, reason).await?;
+            }
+            return Ok(());
+        }
+        self.ask(self.shared.quarantine_many(digests.clone(), reason)).await?;
+        for digest in digests {
+            let _ = self.local.remove(ContentId::new(digest, 0)).await;
+        }
+        Ok(())
     }
 
     async fn quarantine(&self, digest: Digest, reason: Reason) -> Result<bool, Error> {
@@ -236,6 +264,10 @@ impl BlobStore for TieredStore {
 
     async fn read_quarantined(&self, held: &Quarantined, range: Range<u64>) -> Result<ByteStream, Error> {
         self.ask(self.shared.read_quarantined(held, range)).await
+    }
+
+    async fn purge_many(&self, held: Vec<Quarantined>) -> Result<Vec<Quarantined>, Error> {
+        self.ask(self.shared.purge_many(held)).await
     }
 
     async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {
@@ -295,6 +327,10 @@ impl BlobStore for TieredStore {
         }
     }
 
+    async fn documents_below(&self, kind: DocumentKind) -> Vec<DocumentEntry> {
+        self.shared.documents_below(kind).await
+    }
+
     async fn stages(&self) -> Result<Vec<StageInfo>, Error> {
         let mut stages = self.ask(self.shared.stages()).await?;
         stages.extend(self.local.stages().await.unwrap_or_default());
@@ -323,7 +359,3 @@ impl BlobStore for TieredStore {
         self.local.is_locked(key).await
     }
 }
-    async fn documents_below(&self, kind: DocumentKind) -> Vec<DocumentEntry> {
-        self.shared.documents_below(kind).await
-    }
-

@@ -10,6 +10,7 @@ mod folder;
 mod heals;
 mod kill;
 mod layered;
+mod many;
 mod model;
 mod moving;
 mod odd_objects;
