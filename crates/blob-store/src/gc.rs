@@ -155,7 +155,17 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
     report.stage_bytes = stages.iter().map(|stage| stage.bytes).sum();
     let mut marks = Marks::read(store).await?;
     let unpinned = marks.unpinned(options);
-    let live = marks.live();
+    let mut live = marks.live();
+    if options.dry_run {
+        report.manifests_removed = unpinned.into_iter().map(|(manifest, _)| manifest.name).collect();
+    } else {
+        removal::tidy(store, &marks.manifests, &marks.pinned).await;
+        if !unpinned.is_empty() {
+            report.manifests_removed = remove_manifests(store, unpinned).await?;
+            // Some of them stay, because somebody came to use them: nothing of theirs is hidden for a moment.
+            live = self::live(store).await?;
+        }
+    }
     let mut victims = Vec::new();
     let listed = names.len() as u64;
     let unnamed: Vec<BlobName> = names.into_iter().filter(|name| !live.contains(&name.digest)).collect();
@@ -169,7 +179,6 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
         }
     }
     if options.dry_run {
-        report.manifests_removed = unpinned.into_iter().map(|(manifest, _)| manifest.name).collect();
         report.bytes_freed = victims.iter().map(|id| id.size).sum();
         for held in store.quarantined().await? {
             let back = held.reason == Reason::Garbage && live.contains(&held.digest);
@@ -179,8 +188,6 @@ pub(crate) async fn collect<S: BlobStore + ?Sized>(
         report.stages_removed = stages.len() as u64;
         return Ok(report);
     }
-    removal::tidy(store, &marks.manifests, &marks.pinned).await;
-    report.manifests_removed = remove_manifests(store, unpinned).await?;
     store.quarantine_many(victims.iter().map(|victim| victim.digest).collect(), Reason::Garbage).await?;
     // Everything in quarantine, that of interrupted collections included.
     let settled = settle(store, |_| true).await?;
@@ -263,6 +270,22 @@ async fn settle<S: BlobStore + ?Sized>(
     }
     settled.destroyed = store.purge_many(doomed).await?;
     Ok(settled)
+}
+
+/// Brings back those of the blobs that a collection hid and did not come to decide over, because it was killed in
+/// between or is about to: a manifest names them. Returns whether there were any.
+pub(crate) async fn bring_back<S: BlobStore + ?Sized>(store: &S, missing: &[ContentId]) -> bool {
+    if missing.is_empty() {
+        return false;
+    }
+    let missing: BTreeSet<Digest> = missing.iter().map(|id| id.digest).collect();
+    // What cannot be brought back is missing.
+    let Ok(held) = store.quarantined().await else { return false };
+    let mut restored = false;
+    for held in held.iter().filter(|held| held.reason == Reason::Garbage && missing.contains(&held.digest)) {
+        restored |= store.restore(held).await.unwrap_or(false);
+    }
+    restored
 }
 
 /// Returns what the manifests name at this moment.

@@ -182,7 +182,7 @@ pub(crate) trait Readable: DeserializeOwned {
 }
 
 /// What a document can be read as, and written from.
-pub(crate) trait Content: Readable + Serialize {
+pub(crate) trait Content: Readable + Serialize + Clone {
     /// The parts of its name, none of which may be empty or endless.
     fn name_parts(&self) -> Vec<&str>;
 
@@ -197,8 +197,10 @@ pub(crate) trait Content: Readable + Serialize {
         if self.name_parts().iter().any(|part| part.is_empty() || part.len() > NAME_BYTES) {
             return Err(fail(ErrorKind::Invalid).with_detail(format!("a name has 1 to {NAME_BYTES} bytes")));
         }
+        let mut content = self.clone();
+        content.strip();
         let mut text =
-            serde_json::to_vec_pretty(self).map_err(|e| fail(ErrorKind::Invalid).with_source(e))?;
+            serde_json::to_vec_pretty(&content).map_err(|e| fail(ErrorKind::Invalid).with_source(e))?;
         text.push(b'\n');
         Ok(text.into())
     }

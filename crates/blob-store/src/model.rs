@@ -6,7 +6,7 @@ use bytes::Bytes;
 use content_id::ContentId;
 
 use crate::{
-    BlobStore, Error, ErrorKind, ManifestName, blobs::read_all, blocking::each, named, outline::Outline,
+    BlobStore, Error, ErrorKind, ManifestName, blobs::read_all, blocking::each, gc, named, outline::Outline,
 };
 
 /// How a model is opened: not verified again, and with little copied, by default.
@@ -109,7 +109,13 @@ pub(crate) async fn open<S: BlobStore + ?Sized>(
     let mut ids: Vec<ContentId> = files.iter().map(|(_, id)| *id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let mut contents = read(store, &ids, options.max_copied_bytes).await.map_err(fail)?;
+    let mut contents = match read(store, &ids, options.max_copied_bytes).await {
+        Err(error) if error.kind() == ErrorKind::NotFound && gc::bring_back(store, &ids).await => {
+            read(store, &ids, options.max_copied_bytes).await
+        }
+        other => other,
+    }
+    .map_err(fail)?;
     if options.verify {
         let is_sound = |(id, bytes): (ContentId, Bytes)| Ok((ContentId::of(&bytes) == id, bytes));
         let pairs = ids.iter().copied().zip(contents).collect();

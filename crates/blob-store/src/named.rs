@@ -6,7 +6,7 @@ use content_id::ContentId;
 
 use crate::{
     BlobStore, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind, Manifest, Pin, Version,
-    blocking,
+    blocking, gc,
     manifest::{Content, Readable, decode},
     outline::Outline,
     removal::{self, Holds},
@@ -98,16 +98,13 @@ pub(crate) async fn put_manifest<S: BlobStore + ?Sized>(
     let blobs: Vec<ContentId> =
         manifest.blobs().into_iter().map(|(digest, size)| ContentId::new(digest, size)).collect();
     check_sizes(manifest)?;
-    incomplete(OPERATION, manifest, &store.confirm(&blobs).await.map_err(fail)?)?;
+    incomplete(OPERATION, manifest, &confirm(store, &blobs).await.map_err(fail)?)?;
     // What a failure below has to put back.
-    let before = match expected {
-        None => None,
-        Some(_) => store.document(&key).await.map_err(fail)?.filter(|found| Some(found.version) == expected),
-    };
+    let before = in_version(store, &key, expected).await.map_err(fail)?;
     let version = store.put_document(&key, bytes.clone(), expected).await.map_err(fail)?;
     // From here on a collector sees the manifest. One that looked earlier has hidden its victims before it looks
     // again, so either they are missing now, or it brings them back.
-    let checked = match store.confirm(&blobs).await {
+    let checked = match confirm(store, &blobs).await {
         Ok(missing) => incomplete(OPERATION, manifest, &missing),
         Err(error) => Err(fail(error)),
     };
@@ -125,6 +122,35 @@ pub(crate) async fn put_manifest<S: BlobStore + ?Sized>(
         };
     }
     Ok(version)
+}
+
+/// The document, if it is in this version. A damaged one is nothing that anybody would put back.
+async fn in_version<S: BlobStore + ?Sized>(
+    store: &S,
+    key: &DocumentKey,
+    version: Option<Version>,
+) -> Result<Option<Document>, Error> {
+    if version.is_none() {
+        return Ok(None);
+    }
+    match store.document(key).await {
+        Ok(found) => Ok(found.filter(|found| Some(found.version) == version)),
+        Err(error) if error.version() == version => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Looks for blobs and makes them durable, as [`BlobStore::confirm`] does, and brings back what an interrupted
+/// collection hid.
+pub(crate) async fn confirm<S: BlobStore + ?Sized>(
+    store: &S,
+    ids: &[ContentId],
+) -> Result<Vec<ContentId>, Error> {
+    let missing = store.confirm(ids).await?;
+    match gc::bring_back(store, &missing).await {
+        true => store.confirm(ids).await,
+        false => Ok(missing),
+    }
 }
 
 /// Takes back a manifest that nothing should see, unless somebody saw it complete and pinned it.
@@ -202,10 +228,7 @@ pub(crate) async fn set_pin<S: BlobStore + ?Sized>(
     if !manifest_there().await.map_err(fail)? {
         return Err(absent());
     }
-    let before = match expected {
-        None => None,
-        Some(_) => store.document(&key).await.map_err(fail)?.filter(|found| Some(found.version) == expected),
-    };
+    let before = in_version(store, &key, expected).await.map_err(fail)?;
     let version = store.put_document(&key, bytes, expected).await.map_err(fail)?;
     // From here on a remover sees the pin. One that looked earlier has announced the removal before it looked, so
     // either the manifest is gone now, or the announcement is taken away and the remover gives up.

@@ -189,7 +189,7 @@ pub(crate) async fn keep_complete<S: BlobStore + ?Sized>(
     let Some(document) = keep(store, name).await? else { return Ok(None) };
     let manifest: Manifest = decode(&name.key(), &document.bytes)?;
     let ids: Vec<ContentId> = manifest.blobs().into_iter().map(|(d, size)| ContentId::new(d, size)).collect();
-    named::incomplete("use", &manifest, &store.confirm(&ids).await?)?;
+    named::incomplete("use", &manifest, &named::confirm(store, &ids).await?)?;
     Ok(Some(()))
 }
 
@@ -218,8 +218,13 @@ pub(crate) async fn remove_manifest<S: BlobStore + ?Sized>(
             },
         };
         seen = true;
-        let Ok(manifest) = Outline::decode(&name.key(), &document.bytes) else {
-            return removed(store, name, document.version).await.map_err(fail);
+        let manifest = match Outline::decode(&name.key(), &document.bytes) {
+            Ok(manifest) => manifest,
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                return removed(store, name, document.version).await.map_err(fail);
+            }
+            // A newer program knows what it is for.
+            Err(error) => return Err(fail(error)),
         };
         let Some(announced) = announce(store, manifest, document).await.map_err(fail)? else { continue };
         let settled = settle(store, vec![announced], Holds::Ignore).await.map_err(fail)?;

@@ -72,8 +72,28 @@ async fn in_place<S: BlobStore + ?Sized>(store: &S, id: ContentId) -> Result<boo
         Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NotFound) => {}
         Err(error) => return Err(error),
     }
-    store.quarantine(id.digest, Reason::Damaged).await?;
+    put_away(store, id).await?;
     Ok(false)
+}
+
+/// Puts a blob that was found damaged into quarantine; returns whether one went there to stay. What went there is read
+/// once more, and comes back if it is sound: somebody may have published the blob anew since it was found.
+pub(crate) async fn put_away<S: BlobStore + ?Sized>(store: &S, id: ContentId) -> Result<bool, Error> {
+    if !store.quarantine(id.digest, Reason::Damaged).await? {
+        return Ok(false);
+    }
+    let mut back = false;
+    for held in store.quarantined().await?.iter().filter(|held| held.digest == id.digest) {
+        let looks_sound = held.reason == Reason::Damaged && held.size == id.size;
+        // What cannot be read stays where it is.
+        if looks_sound
+            && let Ok(pieces) = store.read_quarantined(held, 0..held.size).await
+            && digest_of(pieces).await.is_ok_and(|digest| digest == id.digest)
+        {
+            back |= store.restore(held).await?;
+        }
+    }
+    Ok(!back)
 }
 
 /// Takes a part from what is in quarantine, if it is sound there.

@@ -207,7 +207,8 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// `Backend`.
     async fn quarantine(&self, digest: Digest, reason: Reason) -> Result<bool, Error>;
 
-    /// Brings back a blob quarantined as [`Reason::Garbage`]; returns whether it was there and did.
+    /// Brings back a blob from quarantine, over what is in its place; returns whether it was there and did. Its bytes
+    /// are not looked at: of what was quarantined as [`Reason::Damaged`] only what is known to be sound is restored.
     ///
     /// # Errors
     ///

@@ -9,13 +9,17 @@ use serde_json::json;
 
 use super::{later, manifest, put};
 use crate::{
-    BlobStore, BlobStoreExt, ErrorKind, GcOptions, Manifest, ManifestName, Pin, Reason, VerifyOptions,
+    BlobStore, BlobStoreExt, ErrorKind, GcOptions, Manifest, ManifestName, OpenOptions, Pin, Reason,
+    VerifyOptions,
 };
 
 /// What no manifest names goes; what one names stays, also where it is not pinned.
 pub async fn garbage_goes_and_the_rest_stays(store: Arc<dyn BlobStore>) {
     let (used, garbage) = (put(&*store, "used").await, put(&*store, "garbage").await);
-    store.put_manifest(&manifest("main", &[("f", used)]), None).await.expect("it is complete");
+    let mut kept = manifest("main", &[("f", used)]);
+    // A foreign manifest cannot announce its own removal.
+    kept.other.insert("leaving".to_owned(), json!(true));
+    store.put_manifest(&kept, None).await.expect("it is complete");
     let report = store.collect_garbage(&later()).await.expect("it can be collected");
     assert_eq!((report.removed, report.kept, report.bytes_freed), (vec![garbage], 1, garbage.size));
     assert_eq!(store.confirm(&[used, garbage]).await.expect("the store can be asked"), [garbage]);
@@ -99,6 +103,27 @@ pub async fn interrupted_collections_heal(store: Arc<dyn BlobStore>) {
     assert_eq!((report.restored, report.bytes_freed), (vec![used.digest], garbage.size));
     assert_eq!(store.read_all(used, 100).await.expect("it is back"), "used");
     assert!(store.quarantined().await.expect("a listing").is_empty());
+}
+
+/// What a killed collector hid comes back to who opens it, pins it, or names it anew.
+pub async fn hidden_blobs_come_back(store: Arc<dyn BlobStore>) {
+    let used = put(&*store, "used").await;
+    let first = manifest("main", &[("f", used)]);
+    store.put_manifest(&first, None).await.expect("it is complete");
+    let hide =
+        async || assert!(store.quarantine(used.digest, Reason::Garbage).await.expect("it can be hidden"));
+    hide().await;
+    let model = store.open_model(&first.name, &OpenOptions::default()).await.expect("it opens");
+    assert_eq!(model.expect("it is there")["f"], "used");
+    hide().await;
+    store.set_pin(&Pin::new("p", first.name.clone(), 1), None).await.expect("it is complete");
+    hide().await;
+    store.put_manifest(&manifest("other", &[("f", used)]), None).await.expect("it is complete");
+    assert!(store.contains(used).await.expect("the store can be asked"));
+    // Damage does not come back.
+    assert!(store.quarantine(used.digest, Reason::Damaged).await.expect("it can be hidden"));
+    let error = store.open_model(&first.name, &OpenOptions::default()).await.expect_err("it is gone");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
 /// While collectors without any grace run, a manifest that was acknowledged is complete.

@@ -112,6 +112,8 @@ pub async fn newer_formats_are_refused(store: Arc<dyn BlobStore>) {
     assert_eq!(report.unreadable, [(name.key(), ErrorKind::Unsupported)]);
     let document = store.document(&name.key()).await.expect("it can be read").expect("it is there");
     assert_eq!(document.bytes, newer);
+    let error = store.remove_manifest(&name).await.expect_err("only a newer program knows what it is for");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
 /// A document that makes no sense, or belongs elsewhere, is told as damaged, and a repair removes it.

@@ -72,8 +72,8 @@ cases! {
         unknown_fields_survive, newer_formats_are_refused, damaged_manifests_are_told, names_are_never_paths,
         pins_switch_atomically, pins_need_a_manifest, pinned_manifests_stay, usage_counts_shared_blobs_once;
     gc: garbage_goes_and_the_rest_stays, young_blobs_stay, dry_run_changes_nothing, unpinned_manifests_may_go,
-        unreadable_manifests_stop_collection, interrupted_collections_heal, collecting_while_publishing,
-        verify_tells_what_is_missing;
+        unreadable_manifests_stop_collection, interrupted_collections_heal, hidden_blobs_come_back,
+        collecting_while_publishing, verify_tells_what_is_missing;
     models: models_open_whole, large_models_open, incomplete_models_do_not_open, many_at_once_are_as_one_by_one,
         names_are_listed;
     scrub: scrubs_are_taken_up, scrubs_stop_when_told, scrubs_keep_their_pace, scrubs_repair_from_a_source,

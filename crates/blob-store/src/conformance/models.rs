@@ -67,7 +67,7 @@ pub async fn incomplete_models_do_not_open(store: Arc<dyn BlobStore>) {
         Some(_) => assert_eq!(limited.expect("nothing is copied").expect("it is there").files().len(), 2),
         None => assert_eq!(limited.expect_err("9 bytes").kind(), ErrorKind::TooLarge),
     }
-    store.quarantine(gone.digest, Reason::Garbage).await.expect("it can be hidden");
+    store.quarantine(gone.digest, Reason::Damaged).await.expect("it can be hidden");
     let error = open(OpenOptions::default()).await.expect_err("a blob is out of sight");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("org/name"), "{error}");

@@ -217,9 +217,7 @@ pub(super) fn quarantine(layout: &Layout, digest: Digest, reason: Reason) -> Res
 }
 
 pub(super) fn restore(layout: &Layout, held: &Quarantined) -> Result<bool, Error> {
-    let Some(from) = held_path(layout, held)?.filter(|_| held.reason == Reason::Garbage) else {
-        return Ok(false);
-    };
+    let Some(from) = held_path(layout, held)? else { return Ok(false) };
     let (folder, name) = folder_and_name(held.digest);
     let folder = layout.folder(&[layout::BLOBS, layout::SHA256, &folder])?;
     let path = folder.join(name);

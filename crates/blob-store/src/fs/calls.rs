@@ -8,6 +8,7 @@ use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Read, Write},
     path::Path,
+    time::SystemTime,
 };
 
 use tempfile::{NamedTempFile, TempPath};
@@ -184,6 +185,8 @@ impl Calls {
         let close = || {
             let mut permissions = file.metadata()?.permissions();
             permissions.set_readonly(true);
+            // It may have been written days ago, but it is published now. Where that cannot be said, it only looks old.
+            let _ = file.set_modified(SystemTime::now());
             file.set_permissions(permissions)
         };
         match self.make(Call::SetMode, close) {

@@ -110,9 +110,6 @@ impl BlobStore for ObjectStoreBackend {
     }
 
     async fn restore(&self, held: &Quarantined) -> Result<bool, Error> {
-        if held.reason != Reason::Garbage {
-            return Ok(false);
-        }
         let from = blobs::quarantine_path(&held.name);
         blobs::rename(&self.objects, &from, &blobs::path(held.digest), || blob("restore", held.digest)).await
     }

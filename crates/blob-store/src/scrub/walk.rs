@@ -15,8 +15,9 @@ use super::{
     VerifyReport, Wanted, WantedFile, pace::Pace, source::refetch,
 };
 use crate::{
-    BlobStore, DocumentKind, Error, ErrorKind, Manifest, Pin, Reason,
+    BlobStore, DocumentKind, Error, ErrorKind, Manifest, Pin,
     manifest::{Content, decode},
+    repair::put_away,
 };
 
 /// Blobs in a row that the storage fails to read before it is the storage that has failed.
@@ -120,7 +121,7 @@ impl<S: BlobStore + ?Sized> Scrub<'_, S> {
                     self.report.bytes += id.size;
                     self.report.damaged.push(*id);
                     self.bad.insert(id.digest);
-                    if self.options.repair && self.store.quarantine(id.digest, Reason::Damaged).await? {
+                    if self.options.repair && put_away(self.store, *id).await? {
                         self.report.repaired += 1;
                     }
                     self.mend(id.digest).await?;

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use blob_store::{BlobStore, BlobStoreExt, ErrorKind, FsStore, VerifyOptions};
+use blob_store::{BlobStore, BlobStoreExt, ErrorKind, FsStore, Pin, VerifyOptions};
 
 use crate::{later, manifest, noise};
 
@@ -101,4 +101,29 @@ async fn damaged_documents_are_found() {
     assert_eq!(error.kind(), ErrorKind::Damaged);
     assert!(store.remove_manifest(&manifest.name).await.expect("it can be removed"));
     assert_eq!(store.manifest(&manifest.name).await.expect("it can be asked for"), None);
+}
+
+/// A damaged document is replaced by who says in which version it is; also when the new one is refused in the end.
+#[tokio::test]
+async fn damaged_documents_are_replaced() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let store = FsStore::open(dir.path()).expect("a new store");
+    let manifest = manifest("m", "r", &[]);
+    let pin = Pin::new("p", manifest.name.clone(), 1);
+    store.put_manifest(&manifest, None).await.expect("it is complete");
+    store.set_pin(&pin, None).await.expect("the manifest is there");
+    let cut = |kind: &str| {
+        let folder = fs::read_dir(dir.path().join(kind)).expect("a folder").next().expect("one");
+        let files = fs::read_dir(folder.expect("an entry").path()).expect("a folder");
+        let newest = files.map(|file| file.expect("an entry").path()).max().expect("one");
+        tamper(&newest, |bytes| bytes.truncate(20));
+    };
+    cut("manifests");
+    let version = store.manifest(&manifest.name).await.expect_err("it is cut").version();
+    store.put_manifest(&manifest, version).await.expect("it is replaced");
+    store.manifest(&manifest.name).await.expect("it is sound").expect("it is there");
+    cut("pins");
+    let version = store.pin("p").await.expect_err("it is cut").version();
+    store.set_pin(&pin, version).await.expect("it is replaced");
+    assert_eq!(store.pins().await.expect("a listing"), [pin]);
 }

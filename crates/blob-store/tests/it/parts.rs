@@ -9,10 +9,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::SystemTime,
 };
 
 use blob_store::{
-    BlobStore, BlobStoreExt, ErrorKind, FsOptions, FsStore, Part, PartStage, StageKey,
+    BlobStore, BlobStoreExt, ErrorKind, FsOptions, FsStore, GcOptions, Part, PartStage, StageKey,
     conformance::{Act, Call, Failure, Faults},
 };
 use bytes::Bytes;
@@ -329,4 +330,22 @@ async fn repairs_fetch_only_broken_parts() {
         assert!(store.read_all(id, 1 << 30).await.expect("it is there") == content);
         assert!(store.quarantined().await.expect("a listing").is_empty());
     }
+}
+
+/// What was fetched long ago and is published now is young.
+#[tokio::test]
+async fn blobs_are_as_old_as_their_publication() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let store = FsStore::open(dir.path()).expect("a new store");
+    let content = noise(PART as usize, 7);
+    let id = ContentId::of(&content);
+    let stage = begin(&store, id).await;
+    fetch(&*stage, &content, 0..PART).await;
+    let (_, data) = files(&store);
+    let data = fs::File::options().write(true).open(data).expect("it is there");
+    data.set_modified(SystemTime::UNIX_EPOCH).expect("it is ours");
+    stage.publish().await.expect("it is complete");
+    let report =
+        store.collect_garbage(&GcOptions::new(SystemTime::now())).await.expect("it can be collected");
+    assert_eq!((report.too_young, report.removed), (1, vec![]));
 }

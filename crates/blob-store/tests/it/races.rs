@@ -11,7 +11,8 @@ use std::{
 use async_trait::async_trait;
 use blob_store::{
     BlobInfo, BlobStore, BlobStoreExt, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error,
-    ErrorKind, Expected, ManifestName, ObjectStoreBackend, Pin, Quarantined, Reason, Stage, Version,
+    ErrorKind, Expected, FsStore, ManifestName, ObjectStoreBackend, Pin, Quarantined, Reason, Stage,
+    VerifyOptions, Version,
 };
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
@@ -101,6 +102,9 @@ impl BlobStore for Interrupted {
     }
     async fn quarantined(&self) -> Result<Vec<Quarantined>, Error> {
         self.inner.quarantined().await
+    }
+    async fn read_quarantined(&self, held: &Quarantined, range: Range<u64>) -> Result<ByteStream, Error> {
+        self.inner.read_quarantined(held, range).await
     }
     async fn purge(&self, held: &Quarantined) -> Result<bool, Error> {
         self.at(Moment::Purge).await;
@@ -206,6 +210,8 @@ async fn a_pin_during_removal_keeps_its_manifest() {
     let options = later().keep_unpinned_manifests(false);
     let report = collector.collect_garbage(&options).await.expect("it can be collected");
     assert!(collector.has_acted() && report.manifests_removed.is_empty());
+    // Who is killed on the way leaves nothing hidden that somebody has pinned.
+    assert_eq!(report.restored, [], "nothing was hidden");
     assert_eq!(store.manifests().await.expect("a listing"), [kept]);
     assert!(store.contains(id).await.expect("the store can be asked"));
 }
@@ -223,4 +229,24 @@ async fn a_removal_before_a_pin_refuses_it() {
     let error = user.set_pin(&pin, None).await.expect_err("the manifest is gone");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(store.pins().await.expect("a listing").is_empty());
+}
+
+/// A damaged blob that is published anew while a scrub reads the damage: the sound one stays.
+#[tokio::test]
+async fn a_blob_healed_during_a_scrub_stays() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let store = FsStore::open(dir.path()).expect("a new store");
+    let id = store.put_bytes("sound".into()).await.expect("it is put");
+    crate::steps::rot(dir.path(), id);
+    let scrub =
+        Interrupted::new(&(Arc::new(store.clone()) as _), Moment::Quarantine, move |store| async move {
+            let mut stage = store.stage(id.into()).await.expect("a stage begins");
+            stage.write("sound".into()).await.expect("a piece is accepted");
+            stage.publish().await.expect("it is published");
+        });
+    let report = scrub.verify(&VerifyOptions::default().repair(true)).await.expect("a report");
+    assert!(scrub.has_acted());
+    assert_eq!((report.damaged, report.repaired), (vec![id], 0));
+    assert_eq!(store.read_all(id, 100).await.expect("it is sound"), "sound");
+    assert!(store.quarantined().await.expect("a listing").is_empty());
 }

@@ -128,7 +128,7 @@ async fn parts(store: &FsStore, most: usize) -> Result<Box<dyn PartStage>, Error
 }
 
 /// Changes a blob in its place.
-fn rot(dir: &Path, id: ContentId) {
+pub(crate) fn rot(dir: &Path, id: ContentId) {
     let digest = id.digest.to_string();
     let path = dir.join("blobs/sha256").join(&digest[..2]).join(&digest[2..]);
     fs::remove_file(&path).expect("it was put");
