@@ -12,12 +12,16 @@ use std::{error::Error as _, fmt, io, ops::Range, path::PathBuf, sync::Arc, time
 use async_trait::async_trait;
 use bytes::Bytes;
 use content_id::{ContentId, Digest};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore;
 
 use crate::{
     BlobInfo, BlobStore, ByteStream, Document, DocumentEntry, DocumentKey, DocumentKind, Error, ErrorKind,
     Expected, Limits, PartStage, Quarantined, Reason, Stage, StageInfo, StageKey, Version, layout,
 };
+
+/// Small blobs that are put at the same time: an object store answers late, and many at once.
+const PUTS: usize = 16;
 
 /// A store in a bucket, container or folder, shared by as many machines as can reach it.
 ///
@@ -94,6 +98,11 @@ impl BlobStore for ObjectStoreBackend {
 
     fn local_path(&self, _: ContentId) -> Option<PathBuf> {
         None
+    }
+
+    async fn put_many(&self, contents: Vec<Bytes>) -> Result<Vec<ContentId>, Error> {
+        let puts = stream::iter(contents).map(|bytes| crate::blobs::put_bytes(self, bytes));
+        puts.buffered(PUTS).try_collect().await
     }
 
     async fn remove(&self, id: ContentId) -> Result<bool, Error> {

@@ -8,12 +8,18 @@ use std::{
     },
 };
 
+use async_trait::async_trait;
 use blob_store::{
-    BlobStore, BlobStoreExt, FsOptions, FsStore, LayeredStore, Reason, TieredStore,
+    BlobStore, BlobStoreExt, FsOptions, FsStore, LayeredStore, ObjectStoreBackend, Reason, TieredStore,
     conformance::{Act, Call, Faults},
 };
 use bytes::Bytes;
 use content_id::ContentId;
+use futures::stream::BoxStream;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, memory::InMemory, path::Path as Key,
+};
 
 use crate::{later, memory_folder, noise};
 
@@ -98,4 +104,82 @@ async fn a_layered_store_takes_many_at_once() {
     assert_eq!(store.confirm(&ids).await.expect("it answers"), []);
     assert!(count.load(Ordering::SeqCst) < 2 * FOLDERS, "waited {count:?} times");
     list_and_collect(&store, MANY - 1).await;
+}
+
+/// Objects in memory, and how many were put at the same time at most.
+#[derive(Debug, Default)]
+struct Crowd {
+    inner: InMemory,
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl std::fmt::Display for Crowd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("crowd")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Crowd {
+    async fn put_opts(
+        &self,
+        location: &Key,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        // A real one answers later, and lets others go on.
+        tokio::task::yield_now().await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        self.inner.put_opts(location, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Key,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Key, options: GetOptions) -> object_store::Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<Key>>,
+    ) -> BoxStream<'static, object_store::Result<Key>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Key>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Key>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Key, to: &Key, options: CopyOptions) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// Through a tier, too, an object store is not waited for once for each.
+#[tokio::test]
+async fn an_object_store_takes_several_at_a_time() {
+    let dir = memory_folder();
+    let bucket = Arc::new(Crowd::default());
+    let shared = Arc::new(ObjectStoreBackend::new(Arc::clone(&bucket) as Arc<dyn ObjectStore>));
+    let tier = TieredStore::new(counting(dir.path()).0, Arc::clone(&shared) as Arc<dyn BlobStore>);
+    let (mut contents, mut ids) = contents();
+    contents.push(contents[0].clone());
+    ids.push(ids[0]);
+    assert_eq!(tier.put_many(contents).await.expect("they are put"), ids);
+    assert_eq!(shared.confirm(&ids).await.expect("it answers"), []);
+    let most = bucket.most.load(Ordering::SeqCst);
+    assert!((2..=16).contains(&most), "{most} at a time");
 }
