@@ -62,8 +62,8 @@ impl Row {
     }
 }
 
-/// Prints the rows and writes them to `target/reports/NAME.json`; fails if a bar is missed.
-pub(crate) fn finish(name: &str, rows: &[Row]) -> Result<(), String> {
+/// Prints the rows.
+pub(crate) fn show(rows: &[Row]) {
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     for row in rows {
         let bar = row.verdict();
@@ -73,6 +73,11 @@ pub(crate) fn finish(name: &str, rows: &[Row]) -> Result<(), String> {
         };
         println!("{:<width$}  {:>10.1} {:<4}{bar}{peer}", row.name, row.value, row.unit);
     }
+}
+
+/// Prints the rows and writes them to `target/reports/NAME.json`; fails if a bar is missed.
+pub(crate) fn finish(name: &str, rows: &[Row]) -> Result<(), String> {
+    show(rows);
     let folder = repo::root().join("target/reports");
     let path = folder.join(format!("{name}.json"));
     let text = serde_json::to_string_pretty(rows).map_err(|error| format!("no report: {error}"))?;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     repo,
-    report::{Row, finish},
+    report::{Row, finish, show},
 };
 
 /// Pairs of runs that are compared.
@@ -76,10 +76,14 @@ pub(crate) fn run() -> Result<(), String> {
     let folder = tempfile::tempdir_in(parent).map_err(|error| format!("no temporary folder: {error}"))?;
     let bench = Bench { ours, cacache, folder: folder.path().to_owned() };
     println!("\nEach run in a fresh process, compared runs alternating, medians of {RUNS} or {FEW}.\n");
-    let mut rows = bench.large()?;
-    rows.extend(bench.opening()?);
-    rows.extend(bench.small()?);
-    rows.extend(bench.listing()?);
+    let mut rows = Vec::new();
+    // It takes minutes: each part is shown when it is done, and all of it in the end.
+    for part in [Bench::large, Bench::opening, Bench::small, Bench::listing] {
+        let done = part(&bench)?;
+        show(&done);
+        println!();
+        rows.extend(done);
+    }
     finish("stores", &rows)
 }
 
