@@ -6,7 +6,7 @@ use content_id::{ContentId, Digest};
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
-use super::{About, about, blob, is_absent};
+use super::{About, about, blob, is_absent, relocate::relocate};
 use crate::{BlobInfo, ByteStream, Error, ErrorKind, Quarantined, expect::check_range, layout};
 
 /// Requests made at the same time.
@@ -145,10 +145,8 @@ pub(super) async fn rename(
     to: &Path,
     about: impl Fn() -> About,
 ) -> Result<bool, Error> {
-    if head(objects, from, &about).await?.is_none() {
-        return Ok(false);
-    }
-    match objects.rename(from, to).await {
+    let Some(meta) = head(objects, from, &about).await? else { return Ok(false) };
+    match relocate(objects, from, to, meta.size).await {
         Ok(()) => Ok(true),
         Err(error) if is_absent(&error) => Ok(false),
         Err(error) => Err(about().backend(error)),

@@ -63,7 +63,8 @@ pub(super) async fn list(
         };
         document.transpose().map(|document| (key, document))
     });
-    Ok(reads.buffered(CONCURRENT).filter_map(async |entry| entry).collect().await)
+    let entries: Vec<_> = reads.buffered(CONCURRENT).collect().await;
+    Ok(entries.into_iter().flatten().collect())
 }
 
 pub(super) async fn put(

@@ -4,6 +4,7 @@ mod blobs;
 mod conditional;
 mod documents;
 mod parts;
+mod relocate;
 mod stage;
 mod stages;
 

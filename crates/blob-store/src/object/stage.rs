@@ -7,14 +7,14 @@ use bytes::Bytes;
 use content_id::{ContentId, Digest, Hasher};
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
 
-use super::{about, blobs, parts};
+use super::{about, blobs, parts, relocate::relocate};
 use crate::{Error, ErrorKind, Expected, Limits, Part, Stage, blocking::run, expect::Check, layout};
 
 /// Bytes in a part, at least; object stores want 5 MiB in all but the last, and all of one length.
 const PART: u64 = 8 << 20;
 
 /// Parts in an upload, at most; object stores allow 10,000.
-const PARTS: u64 = 9_000;
+pub(super) const PARTS: u64 = 9_000;
 
 /// Bytes in a part when the size is not known: enough for 140 GiB.
 const PART_OF_UNKNOWN: u64 = 16 << 20;
@@ -153,7 +153,10 @@ impl ObjectStage {
                 upload.parts.put_part(rest).await?;
             }
             upload.parts.complete().await?;
-            if upload.path == path { Ok(()) } else { self.objects.rename(&upload.path, &path).await }
+            match upload.path == path {
+                true => Ok(()),
+                false => relocate(&self.objects, &upload.path, &path, id.size).await,
+            }
         };
         let outcome = outcome.await.map_err(|e| about().backend(e));
         if outcome.is_err() {
