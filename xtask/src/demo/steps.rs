@@ -172,9 +172,10 @@ fn new_revision(demo: &mut Demo) -> Result<(), String> {
     demo.world.settings.set_record(OPTIONS, demo.world.record("v2"));
     demo.world.requested();
     demo.mlmgr.show_ok(&["sync"])?;
-    let requested = demo.world.requested();
-    let files: Vec<&String> = requested.iter().filter(|path| path.contains("/resolve/")).collect();
-    let weights_only = files.len() == 1 && files[0].ends_with(WEIGHTS);
+    // In parts, each of them once.
+    let whole = demo.world.weights_bytes("v2");
+    let asked: Vec<(String, u64)> = demo.world.asked(whole).into_iter().collect();
+    let weights_only = matches!(&asked[..], [(path, bytes)] if path.ends_with(WEIGHTS) && *bytes == whole);
     demo.check(
         "the new weights were downloaded, once, and nothing else: the other files are the same",
         weights_only,

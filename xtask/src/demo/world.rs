@@ -125,6 +125,26 @@ impl World {
         paths
     }
 
+    /// How many bytes of each file the first hub was asked for since the last call; `whole` where not for a range.
+    pub(crate) fn asked(&self, whole: u64) -> BTreeMap<String, u64> {
+        let mut asked = BTreeMap::new();
+        for request in self.hub.requests().iter().filter(|request| request.path().contains("/resolve/")) {
+            let range = request.header("range").and_then(|range| range.strip_prefix("bytes="));
+            let ends = range.and_then(|range| range.split_once('-'));
+            let bytes = ends.and_then(|(first, last)| {
+                Some(last.parse::<u64>().ok()?.checked_sub(first.parse::<u64>().ok()?)? + 1)
+            });
+            *asked.entry(request.path().to_owned()).or_default() += bytes.unwrap_or(whole);
+        }
+        self.hub.http().forget_requests();
+        asked
+    }
+
+    /// How many bytes of weights a revision has.
+    pub(crate) fn weights_bytes(&self, revision: &str) -> u64 {
+        self.revision(revision)[WEIGHTS].len() as u64
+    }
+
     /// How many requests all servers have had.
     pub(crate) fn requests(&self) -> usize {
         self.settings.requests().len() + self.hub.requests().len() + self.mozilla.requests().len()
