@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use content_id::{ContentId, Hasher};
 use futures::TryStreamExt;
 
-use crate::{BlobInfo, BlobName, BlobStore, Error, ErrorKind, Expected};
+use crate::{BlobInfo, BlobName, BlobStore, ByteStream, Error, ErrorKind, Expected};
 
 /// Bytes reserved before the first of them arrives, at most.
 const RESERVE: u64 = 16 << 20;
@@ -67,12 +67,16 @@ pub(crate) async fn hashes_to_its_name<S: BlobStore + ?Sized>(
     store: &S,
     id: ContentId,
 ) -> Result<bool, Error> {
-    let mut stream = store.read(id, 0..id.size).await?;
+    Ok(content_of(store.read(id, 0..id.size).await?).await? == id)
+}
+
+/// What the bytes of a stream are.
+pub(crate) async fn content_of(mut pieces: ByteStream) -> Result<ContentId, Error> {
     let mut hasher = Hasher::default();
-    while let Some(piece) = stream.try_next().await? {
+    while let Some(piece) = pieces.try_next().await? {
         hasher.update(&piece);
     }
-    Ok(hasher.finish() == id)
+    Ok(hasher.finish())
 }
 
 /// Looks at those of `names` that nothing is known of but the name.

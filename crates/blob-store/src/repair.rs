@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     BlobStore, ByteStream, Error, ErrorKind, Part, PartHashes, PartStage, Quarantined, Reason, StageKey,
+    blobs::content_of,
 };
 
 /// Fetches a range of the blob that is repaired. What arrives is checked.
@@ -119,12 +120,8 @@ async fn salvage<S: BlobStore + ?Sized>(
     Ok(false)
 }
 
-async fn digest_of(mut pieces: ByteStream) -> Result<Digest, Error> {
-    let mut hasher = Hasher::default();
-    while let Some(piece) = pieces.try_next().await? {
-        hasher.update(&piece);
-    }
-    Ok(hasher.finish().digest)
+async fn digest_of(pieces: ByteStream) -> Result<Digest, Error> {
+    Ok(content_of(pieces).await?.digest)
 }
 
 async fn write(stage: &dyn PartStage, part: &Part, mut pieces: ByteStream) -> Result<(), Error> {

@@ -4,11 +4,12 @@
 //! process of this program that has no other child.
 
 use std::{
+    path::Path,
     process::{Command, Stdio},
     time::Instant,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// What one run of a program took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,4 +86,23 @@ fn usage() -> Option<Usage> {
 #[cfg(not(unix))]
 fn usage() -> Option<Usage> {
     None
+}
+
+/// One run of a measured program: by its own clock, and from outside.
+pub(super) struct Ran<T> {
+    pub(super) own: T,
+    pub(super) whole: Measured,
+}
+
+/// Runs a program in a fresh process and reads what it prints.
+pub(super) fn ran<T: DeserializeOwned>(command: &Command) -> Result<Ran<T>, String> {
+    let whole = measure(command)?;
+    let own = serde_json::from_str(&whole.output);
+    let own = own.map_err(|error| format!("what a measured program printed cannot be read: {error}"))?;
+    Ok(Ran { own, whole })
+}
+
+/// A path as an argument of a program.
+pub(super) fn text(path: &Path) -> Result<&str, String> {
+    path.to_str().ok_or_else(|| format!("{} is no text", path.display()))
 }

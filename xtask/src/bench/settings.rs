@@ -9,7 +9,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::measure::{Measured, measure};
+use super::measure::{Ran, ran, text};
 use crate::{
     python::{self, Wanted},
     repo,
@@ -40,12 +40,6 @@ struct Polled {
     cpu_ms: Option<f64>,
     written_bytes: Option<u64>,
     files_changed: bool,
-}
-
-/// One run of a measured program: by its own clock, and from outside.
-struct Ran<T> {
-    own: T,
-    whole: Measured,
 }
 
 /// Runs the benchmark.
@@ -280,16 +274,4 @@ fn command(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).env("NO_PROXY", "127.0.0.1");
     command
-}
-
-/// Runs a program in a fresh process and reads what it prints.
-fn ran<T: for<'a> Deserialize<'a>>(command: &Command) -> Result<Ran<T>, String> {
-    let whole = measure(command)?;
-    let own = serde_json::from_str(&whole.output);
-    let own = own.map_err(|error| format!("what a measured program printed cannot be read: {error}"))?;
-    Ok(Ran { own, whole })
-}
-
-fn text(path: &Path) -> Result<&str, String> {
-    path.to_str().ok_or_else(|| format!("{} is no text", path.display()))
 }

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    measure::{Measured, measure},
+    measure::{Ran, ran, text},
     stores_pairs::{Pairs, middle},
 };
 use crate::{
@@ -43,12 +43,6 @@ pub(super) struct Timed {
 #[derive(Debug, Deserialize)]
 struct Opened {
     wall_us: f64,
-}
-
-/// One run of a measured program: by its own clock, and from outside.
-pub(super) struct Ran<T> {
-    pub(super) own: T,
-    pub(super) whole: Measured,
 }
 
 /// The programs, and a folder for what they write.
@@ -279,16 +273,4 @@ impl Bench {
         }
         Ok(rows)
     }
-}
-
-/// Runs a program in a fresh process and reads what it prints.
-pub(super) fn ran<T: DeserializeOwned>(command: &Command) -> Result<Ran<T>, String> {
-    let whole = measure(command)?;
-    let own = serde_json::from_str(&whole.output);
-    let own = own.map_err(|error| format!("what a measured program printed cannot be read: {error}"))?;
-    Ok(Ran { own, whole })
-}
-
-fn text(path: &Path) -> Result<&str, String> {
-    path.to_str().ok_or_else(|| format!("{} is no text", path.display()))
 }

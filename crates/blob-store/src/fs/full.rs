@@ -1,6 +1,6 @@
 //! What an error of a full disk says: how much was to be written, and how much is free.
 
-use super::layout::Layout;
+use super::{layout::Layout, space};
 use crate::{Error, ErrorKind};
 
 impl Layout {
@@ -14,21 +14,9 @@ impl Layout {
             Some(needed) => format!("{needed} bytes are needed, of which {taken} were taken"),
             None => format!("{taken} bytes were taken"),
         };
-        match self.free() {
+        match space::free(self).ok().flatten() {
             Some(free) => error.with_detail(format!("{needed}; {free} bytes are free")),
             None => error.with_detail(needed),
         }
-    }
-
-    /// Bytes that can still be written, as far as the system tells.
-    #[cfg(unix)]
-    fn free(&self) -> Option<u64> {
-        let found = rustix::fs::statvfs(self.root()).ok()?;
-        found.f_bavail.checked_mul(found.f_frsize)
-    }
-
-    #[cfg(not(unix))]
-    fn free(&self) -> Option<u64> {
-        None
     }
 }

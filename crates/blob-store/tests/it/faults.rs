@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use blob_store::{
-    BlobStore, BlobStoreExt, Error, ErrorKind, Expected, ManifestName, ObjectStoreBackend, OpenOptions,
-    PartStage, Pin, StageKey,
+    BlobStore, BlobStoreExt, Error, ErrorKind, Expected, ManifestName, ObjectStoreBackend, OpenOptions, Pin,
 };
 use bytes::Bytes;
 use content_id::ContentId;
@@ -14,6 +13,7 @@ use object_store::memory::InMemory;
 use crate::{
     flaky::{Fault, Flaky},
     later, manifest, noise, overwrite,
+    steps::{parted, parts},
 };
 
 /// Small parts, so that an upload of several takes no time.
@@ -64,23 +64,6 @@ async fn life(
 
 /// Blobs in the end.
 const BLOBS: usize = 4;
-
-/// What is fetched in parts.
-fn parted() -> Bytes {
-    noise(3500, 3)
-}
-
-/// Writes so many of the parts that are missing, the last one first.
-async fn parts(store: &dyn BlobStore, most: usize) -> std::result::Result<Box<dyn PartStage>, Error> {
-    let content = parted();
-    let stage = store.stage_parts(&StageKey::new("source", "v1"), ContentId::of(&content).into()).await?;
-    for range in stage.missing(1000).into_iter().rev().take(most) {
-        let mut part = stage.part(range.clone()).await?;
-        part.write(content.slice(range.start as usize..range.end as usize)).await?;
-        part.finish(None).await?;
-    }
-    Ok(stage)
-}
 
 /// What is visible is whole, and what was acknowledged is there, as far as the rest of the life has not removed it.
 async fn check(store: &dyn BlobStore, done: &[&str], what: &str) {

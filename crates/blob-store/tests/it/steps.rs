@@ -84,7 +84,7 @@ pub(crate) async fn step(store: &FsStore, number: usize, large: &Bytes) -> Resul
         17 => parts(store, 2).await.map(|_| ()),
         18 => parts(store, usize::MAX).await?.publish().await.map(|_| ()),
         19 => {
-            let id = ContentId::of(&noise(PARTED, 3));
+            let id = ContentId::of(&parted());
             overwrite(store, &manifest("m", "3", &[id])).await
         }
         20 => store.put_bytes("small".into()).await.map(|_| ()),
@@ -115,9 +115,14 @@ async fn open(store: &FsStore) -> Result<(), Error> {
     Ok(())
 }
 
+/// What is fetched in parts.
+pub(crate) fn parted() -> Bytes {
+    noise(PARTED, 3)
+}
+
 /// Writes so many of the parts that are missing, the last one first.
-async fn parts(store: &FsStore, most: usize) -> Result<Box<dyn PartStage>, Error> {
-    let content = noise(PARTED, 3);
+pub(crate) async fn parts(store: &dyn BlobStore, most: usize) -> Result<Box<dyn PartStage>, Error> {
+    let content = parted();
     let stage = store.stage_parts(&StageKey::new("source", "v1"), ContentId::of(&content).into()).await?;
     for range in stage.missing(1000).into_iter().rev().take(most) {
         let mut part = stage.part(range.clone()).await?;
